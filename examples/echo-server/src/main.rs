@@ -1,0 +1,105 @@
+//! `echo-server` serves MCP; `echo-server call URL` tries a server.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use echo_server::{
+    client,
+    server::{self, AllowedHosts, PATH},
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+#[derive(Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Call an MCP server: initialize, list its tools, call its tool `echo`
+    Call {
+        /// Where the server is, e.g. `http://localhost:3001/mcp`
+        url: String,
+        /// What to have echoed
+        #[arg(long, default_value = "hello")]
+        message: String,
+    },
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0")]
+    listen: IpAddr,
+    /// Port to listen on
+    #[arg(long, env = "PORT", default_value_t = 3001)]
+    port: u16,
+    /// Hosts that clients may name, comma separated; `*` or nothing allows all
+    #[arg(long, env = "MCP_ALLOWED_HOSTS", value_name = "HOSTS")]
+    allowed_hosts: Option<String>,
+    /// A text to tell this server from others, shown as its title
+    #[arg(long, env = "INSTANCE")]
+    instance: Option<String>,
+    /// Start, then fail with this exit code (for tests)
+    #[arg(long, value_name = "CODE")]
+    exit_after_start: Option<u8>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let Cli { command, serve } = Cli::parse();
+    let outcome = match command {
+        Some(Command::Call { url, message }) => call(&url, &message).await,
+        None => run(serve).await,
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn call(url: &str, message: &str) -> Result<ExitCode> {
+    println!("{}", client::call(url, message).await?);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run(serve: Serve) -> Result<ExitCode> {
+    // The handlers stand before the first log line: who reads it may send a signal.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let instance = serve
+        .instance
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .unwrap_or_default();
+    let hosts = AllowedHosts::parse(serve.allowed_hosts.as_deref());
+
+    let listener = server::bind(SocketAddr::new(serve.listen, serve.port)).await?;
+    let address = listener.local_addr().context("no local address")?;
+    eprintln!("echo-server listens on http://{address}{PATH}, instance {instance:?}");
+    if let Some(code) = serve.exit_after_start {
+        eprintln!("echo-server fails with code {code}, as --exit-after-start asks");
+        return Ok(ExitCode::from(code));
+    }
+
+    let stop = CancellationToken::new();
+    let serving = server::serve(listener, instance, hosts, stop.clone());
+    tokio::pin!(serving);
+    let name = tokio::select! {
+        () = &mut serving => "nobody",
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    eprintln!("echo-server stops, told by {name}");
+    stop.cancel();
+    serving.await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,93 @@
+//! The server answers the client, and only to the hosts that it was told.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{net::SocketAddr, time::Duration};
+
+use echo_server::{
+    client,
+    server::{self, AllowedHosts},
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+async fn start(hosts: AllowedHosts) -> Server {
+    let listener = server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let serving = server::serve(listener, "pod-7".to_owned(), hosts, stop.clone());
+    Server {
+        address,
+        stop,
+        task: tokio::spawn(serving),
+    }
+}
+
+fn only(host: &str) -> AllowedHosts {
+    AllowedHosts::Only(vec![host.to_owned()])
+}
+
+#[tokio::test]
+async fn answers_initialize_list_and_call() {
+    let server = start(AllowedHosts::Any).await;
+    let url = format!("http://{}/mcp", server.address);
+    let answers = client::call(&url, "grüße").await.unwrap();
+    assert_eq!(answers.name, "echo-server");
+    assert_eq!(answers.title.as_deref(), Some("pod-7"));
+    assert_eq!(answers.protocol_version, "2025-11-25");
+    assert_eq!(answers.tools, ["add", "echo"]);
+    assert_eq!(answers.echoed, "grüße");
+}
+
+#[tokio::test]
+async fn refuses_a_host_that_is_not_allowed() {
+    let server = start(only("mcp.example.com")).await;
+    let url = format!("http://{}/mcp", server.address);
+    let error = client::call(&url, "hello").await.unwrap_err();
+    assert!(format!("{error:#}").contains("403 Forbidden"), "{error:#}");
+}
+
+#[tokio::test]
+async fn serves_a_host_that_is_allowed() {
+    let server = start(only("127.0.0.1")).await;
+    let url = format!("http://{}/mcp", server.address);
+    assert_eq!(client::call(&url, "hello").await.unwrap().echoed, "hello");
+}
+
+#[tokio::test]
+async fn names_the_path_when_another_is_called() {
+    let server = start(AllowedHosts::Any).await;
+    let url = format!("http://{}/sse", server.address);
+    let error = client::call(&url, "hello").await.unwrap_err();
+    assert!(format!("{error:#}").contains("served at /mcp"), "{error:#}");
+}
+
+#[tokio::test]
+async fn stops_quickly_although_a_client_stays_connected() {
+    let server = start(AllowedHosts::Any).await;
+    let _idle = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    tokio::task::yield_now().await;
+    server.stop.cancel();
+    let stopped = tokio::time::timeout(Duration::from_secs(3), server.task).await;
+    stopped.unwrap().unwrap();
+}
+
+#[test]
+fn allowed_hosts_default_to_any() {
+    assert_eq!(AllowedHosts::parse(None), AllowedHosts::Any);
+    assert_eq!(AllowedHosts::parse(Some("")), AllowedHosts::Any);
+    assert_eq!(AllowedHosts::parse(Some("a, *")), AllowedHosts::Any);
+    let hosts = vec!["a".to_owned(), "b:80".to_owned()];
+    assert_eq!(
+        AllowedHosts::parse(Some("a, b:80,")),
+        AllowedHosts::Only(hosts)
+    );
+}
