@@ -1,1 +1,32 @@
+//! Landfall: a Kubernetes operator that makes a reachable MCP server out of one `MCPServer`.
+//!
+//! The way is one way, and [`controller`] reads as it:
+//!
+//! ```text
+//! MCPServer ──> references ──> validate ──> build ──> apply ──> observe ──> status
+//!               what exists    all problems  what      one       what the   what is
+//!               of what it     at once, or   should    write     live       reported,
+//!               names          defaults in   exist     per       objects    written only
+//!                                                      change    say        on change
+//! ```
+//!
+//! `references` (its data), `validate`, `build`, `observe` and `status` are pure: they never see a
+//! client. `apply` and `controller` talk to the API server. The kinds of children stand in one
+//! registry, [`children`].
 
+pub mod api;
+pub mod apply;
+pub mod build;
+pub mod cache;
+pub mod children;
+pub mod cli;
+pub mod controller;
+pub mod labels;
+pub mod metrics;
+pub mod observe;
+pub mod quantity;
+pub mod references;
+pub mod settings;
+pub mod status;
+pub mod text;
+pub mod validate;

@@ -1,1 +1,16 @@
-fn main() {}
+//! The `landfall` binary: parses the command line and nothing else.
+
+use clap::Parser;
+use landfall::cli::Cli;
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Cli::parse().run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("landfall: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Types and reasons of conditions: the only place where they are spelled. They are API: scripts
+//! and alerts match on them, so a name that was released never changes its meaning.
+
+/// Type of a condition of an `MCPServer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// The spec is valid, and the cluster took every child that it asks for.
+    Accepted,
+    /// Every Secret and ConfigMap that the spec names exists, with the keys that it uses.
+    ReferencesResolved,
+    /// At least one pod answers its readiness check.
+    Available,
+    /// A client can use the server, as this generation of the spec describes it, now.
+    Ready,
+    /// kstatus: on its way to what the spec says. Absent when not.
+    Reconciling,
+    /// kstatus: only a change by a person can help. Absent when not.
+    Stalled,
+}
+
+impl ConditionType {
+    /// The type as it stands in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "Accepted",
+            Self::ReferencesResolved => "ReferencesResolved",
+            Self::Available => "Available",
+            Self::Ready => "Ready",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+        }
+    }
+}
+
+/// Defines [`Reason`] with its spelling and what it means, so that code and documentation cannot
+/// drift apart: `docs/conditions.md` is checked against [`Reason::ALL`].
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Reason of a condition.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The reason as it stands in the status.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The spec is valid and was applied.
+    Accepted,
+    /// The spec breaks a rule; the message lists every one.
+    InvalidSpec,
+    /// The resource cannot be read at all, for example because it was stored under an older schema.
+    Undecodable,
+    /// An object of a needed name exists and belongs to somebody else.
+    NameConflict,
+    /// The API server refused a child: a quota, an admission policy, or a value it does not take.
+    RejectedByCluster,
+    /// The operator lacks a right that it needs for this server.
+    Forbidden,
+    /// All references exist.
+    Resolved,
+    /// A Secret, a ConfigMap or a key that the spec names does not exist.
+    MissingReference,
+    /// At least one pod answers.
+    MinimumReplicasAvailable,
+    /// Nothing has been seen yet.
+    Pending,
+    /// Pods are starting and nothing speaks against them.
+    Starting,
+    /// The number of replicas is zero, as asked.
+    ScaledToZero,
+    /// The image cannot be pulled.
+    ImagePullFailed,
+    /// The container starts and ends again.
+    CrashLooping,
+    /// The container runs but nothing answers on the port.
+    NotListening,
+    /// The container cannot be made as described: a missing Secret key, a bad command, a user that is not allowed.
+    ContainerConfigError,
+    /// No node can take the pod.
+    Unschedulable,
+    /// The cluster refuses to make the pods: a quota or Pod Security.
+    PodsRefused,
+    /// Pods of the new generation are taking over from those of the old one.
+    RollingOut,
+    /// The rollout has made no progress for the Deployment's deadline.
+    ProgressDeadlineExceeded,
+    /// `spec.suspend` holds back a change.
+    Suspended,
+    /// A client can use the server.
+    Ready,
+}

@@ -1,0 +1,64 @@
+//! The `CustomResourceDefinition`, as `landfall crd` prints it and `crds/` holds it.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+
+use super::MCPServer;
+
+/// Text of a schema that is copied from Kubernetes' own types is cut to its first paragraph, and to
+/// this many bytes: whole, it would make most of the CRD.
+const LONGEST_COPIED_DESCRIPTION: usize = 300;
+
+/// The CRD, with what the derive cannot say added.
+pub fn mcpserver_crd() -> Result<CustomResourceDefinition, serde_json::Error> {
+    let mut crd = serde_json::to_value(MCPServer::crd())?;
+    if let Some(schema) = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
+        shorten_descriptions(schema);
+        // kstatus (Flux, Helm 4, kubectl wait) calls an object without a status done. With a
+        // generation that cannot be, a new one counts as in progress until the first report.
+        if let Some(status) = schema.pointer_mut("/properties/status").and_then(Value::as_object_mut) {
+            status.insert("default".into(), json!({"observedGeneration": -1}));
+        }
+    }
+    serde_json::from_value(crd)
+}
+
+/// The CRD as YAML, with a first line that says where it comes from.
+pub fn mcpserver_crd_yaml() -> anyhow::Result<String> {
+    let yaml = serde_saphyr::to_string(&mcpserver_crd()?)?;
+    Ok(format!("# Printed by `landfall crd`: change src/api/ and run `make generate`.\n{yaml}"))
+}
+
+fn shorten_descriptions(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, child) in map.iter_mut() {
+                match child {
+                    Value::String(text) if key == "description" => *text = shortened(text),
+                    _ => shorten_descriptions(child),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(shorten_descriptions),
+        _ => {}
+    }
+}
+
+/// Cut as above, and with the line breaks of the source file taken out: they are no paragraphs.
+fn shortened(text: &str) -> String {
+    let paragraphs: Vec<_> = text.split("\n\n").map(|text| text.replace('\n', " ")).collect();
+    let text = paragraphs.join("\n\n");
+    if text.len() <= LONGEST_COPIED_DESCRIPTION {
+        return text;
+    }
+    let paragraph = paragraphs.first().map_or("", String::as_str);
+    if paragraph.len() <= LONGEST_COPIED_DESCRIPTION {
+        return paragraph.to_owned();
+    }
+    let cut = paragraph.floor_char_boundary(LONGEST_COPIED_DESCRIPTION);
+    match paragraph[..cut].rfind(". ") {
+        Some(end) => paragraph[..=end].to_owned(),
+        None => format!("{}…", &paragraph[..cut]),
+    }
+}

@@ -1,0 +1,34 @@
+//! The types of the `MCPServer` resource, one file per section of its spec.
+//!
+//! Doc comments in this module are user documentation: they become the CRD's descriptions and so
+//! what `kubectl explain mcpserver.spec` prints. A rule that the API server can check stands beside
+//! its field as schema or CEL; what it cannot check is in [`crate::validate`], in the same words.
+
+pub mod conditions;
+pub mod crd;
+mod pod;
+mod probes;
+mod schema;
+mod server;
+mod service;
+mod service_account;
+mod status;
+
+pub use pod::{PullPolicy, Scratch, ScratchMedium};
+pub use probes::{ProbeSpec, Probes};
+pub use server::{MCPServer, MCPServerSpec};
+pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity};
+pub use service_account::ServiceAccountSpec;
+pub use status::{MCPServerStatus, ServerStatus};
+
+/// API group of the resource, and prefix of every annotation that the operator sets.
+pub const GROUP: &str = "landfall.dev";
+
+/// Field manager of every child object.
+pub const FIELD_MANAGER: &str = "landfall";
+
+/// Field manager of the status, apart from the children's so that neither can prune the other.
+pub const STATUS_MANAGER: &str = "landfall-status";
+
+/// MCP endpoint when the spec names none: what the SDKs of the protocol serve by default.
+pub const DEFAULT_PATH: &str = "/mcp";

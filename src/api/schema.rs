@@ -1,0 +1,13 @@
+//! Schemas that the derive cannot express.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// An object whose fields the API server keeps but does not check: for types so large that their
+/// schema would push the CRD over the size that a plain `kubectl apply` can take. What is in them
+/// is decoded strictly in [`crate::validate`].
+pub fn raw_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-preserve-unknown-fields": true,
+    })
+}

@@ -1,0 +1,59 @@
+//! What the operator reports.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is so now; written only when it changes.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MCPServerStatus {
+    /// The URL that a client should use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+
+    /// The URL by which clients within the cluster reach the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_url: Option<String>,
+
+    /// The generation of the spec that everything here speaks of; -1 until the first report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Number of pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+
+    /// Number of pods that pass their readiness check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_replicas: Option<i32>,
+
+    /// Label selector of the pods, for autoscalers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+
+    /// What the server said of itself in an MCP conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerStatus>,
+
+    /// `Accepted`, `ReferencesResolved`, `Available` and their sum `Ready`; `Reconciling` and
+    /// `Stalled` only while they are true. Their reasons are stable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+}
+
+/// What the server said of itself in an MCP conversation.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStatus {
+    /// Protocol version agreed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol_version: Option<String>,
+
+    /// Number of tools that the server offers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_count: Option<i32>,
+}

@@ -1,0 +1,77 @@
+//! Why children could not be made as they should be, sorted by what helps.
+
+use kube::ResourceExt;
+
+use crate::cache::owner_uid;
+use crate::children::Child;
+
+/// A child could not be made as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// An object of this name exists and is somebody else's. A person has to decide.
+    #[error("{kind} \"{name}\" exists and {owner}: rename this MCPServer, or delete or rename that {kind}")]
+    NameConflict { kind: String, name: String, owner: String },
+    /// The API server will not have it, now or later. A person has to change something.
+    #[error("the cluster refuses {kind} \"{name}\": {message}")]
+    Rejected { kind: String, name: String, message: String },
+    /// The operator may not do it. An administrator has to grant the right.
+    #[error("the operator may not {verb} {kind} \"{name}\": {message}; grant it that right, as its Helm chart does")]
+    Forbidden { verb: &'static str, kind: String, name: String, message: String },
+    /// Somebody else wrote at the same time. Trying again helps.
+    #[error("{kind} \"{name}\" changed while it was written: {message}")]
+    Conflict { kind: String, name: String, message: String },
+    /// Anything that should pass by itself.
+    #[error("cannot {verb} {kind} \"{name}\": {source}")]
+    Api { verb: &'static str, kind: String, name: String, source: Box<kube::Error> },
+}
+
+impl ApplyError {
+    /// Whether trying again at once would not help: somebody has to change something first.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::NameConflict { .. } | Self::Rejected { .. } | Self::Forbidden { .. })
+    }
+
+    pub(super) fn new<K: Child>(verb: &'static str, name: &str, error: kube::Error) -> Self {
+        let (kind, name) = (K::kind(&()).into_owned(), name.to_owned());
+        let kube::Error::Api(status) = &error else {
+            return Self::Api { verb, kind, name, source: Box::new(error) };
+        };
+        let message = status.message.clone();
+        match status.code {
+            409 => Self::Conflict { kind, name, message },
+            // The namespace is on its way out, and this server with it.
+            403 if message.contains("being terminated") => Self::Api { verb, kind, name, source: Box::new(error) },
+            // Admission plugins (quotas, Pod Security, policies) answer with 403 like a missing right.
+            403 if message.contains("User \"") && message.contains("\" cannot ") => {
+                Self::Forbidden { verb, kind, name, message }
+            }
+            400 | 403 | 413 | 422 => Self::Rejected { kind, name, message },
+            _ => Self::Api { verb, kind, name, source: Box::new(error) },
+        }
+    }
+
+    /// `found` has a name that a child should have.
+    pub(super) fn conflict_over<K: Child>(found: &K) -> Self {
+        let owner = found
+            .meta()
+            .owner_references
+            .iter()
+            .flatten()
+            .find(|owner| Some(&owner.uid) == owner_uid(found).as_ref())
+            .map_or_else(
+                || "was not made by Landfall".to_owned(),
+                |owner| format!("belongs to {} \"{}\"", owner.kind, owner.name),
+            );
+        Self::NameConflict { kind: K::kind(&()).into_owned(), name: found.name_any(), owner }
+    }
+
+    /// It existed a moment ago.
+    pub(super) fn vanished<K: Child>(name: &str) -> Self {
+        Self::Conflict { kind: K::kind(&()).into_owned(), name: name.to_owned(), message: "it was deleted".into() }
+    }
+
+    /// It cannot be put into JSON: a value that the types allow and JSON does not.
+    pub(super) fn unwritable<K: Child>(name: &str, error: &serde_json::Error) -> Self {
+        Self::Rejected { kind: K::kind(&()).into_owned(), name: name.to_owned(), message: error.to_string() }
+    }
+}

@@ -1,0 +1,203 @@
+//! `Children<Desired> -> Children<Live>`: makes the cluster so, with one write for each object that
+//! differs and none for the others, and removes what is no longer wanted.
+//!
+//! Nothing is touched that the operator did not make. An object that the cache does not show is
+//! applied with a resource version that no object can have: the API server creates it if it is
+//! absent and answers with a conflict if it exists. Only then is it read, to see whose it is. This
+//! costs no request in the usual case, where asking first would cost one for each object.
+
+pub mod diff;
+mod error;
+
+pub use error::ApplyError;
+
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+use crate::api::FIELD_MANAGER;
+use crate::cache::{Cache, owner_uid};
+use crate::children::{Child, Children, Desired, Family, Live, Step};
+use crate::labels;
+use crate::metrics::Metrics;
+use crate::validate::ValidatedServer;
+use diff::Difference;
+
+/// One cache for each kind of child.
+pub enum Caches {}
+impl Family for Caches {
+    type Of<K: Child> = Arc<Cache<K>>;
+}
+
+/// No stored object has this version: the first that etcd gives is larger.
+const NEVER_STORED: &str = "1";
+
+/// What has become of the children.
+pub struct Applied {
+    /// The children as they are now.
+    pub children: Children<Live>,
+    /// What would have been written, were the server not suspended.
+    pub pending: Vec<String>,
+}
+
+/// Writes children.
+#[derive(Clone)]
+pub struct Applier {
+    pub client: Client,
+    pub caches: Arc<Children<Caches>>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Applier {
+    /// Applies `desired`, then removes what `server` has beyond it.
+    pub async fn apply(&self, server: &ValidatedServer, desired: Children<Desired>) -> Result<Applied, ApplyError> {
+        let mut pass = Pass { applier: self, server, pending: Vec::new() };
+        let children = desired.try_each(&mut Write(&mut pass)).await?;
+        let children = children.try_each(&mut Prune(&mut pass)).await?;
+        Ok(Applied { children, pending: pass.pending })
+    }
+}
+
+/// One pass over the children of one server.
+struct Pass<'a> {
+    applier: &'a Applier,
+    server: &'a ValidatedServer,
+    pending: Vec<String>,
+}
+
+struct Write<'a, 'b>(&'a mut Pass<'b>);
+struct Prune<'a, 'b>(&'a mut Pass<'b>);
+
+impl Step<Desired, Live> for Write<'_, '_> {
+    type Error = ApplyError;
+
+    async fn step<K: Child>(&mut self, desired: Vec<K>) -> Result<Vec<Arc<K>>, ApplyError> {
+        let mut live = Vec::with_capacity(desired.len());
+        for object in desired {
+            live.extend(self.0.write(object).await?);
+        }
+        Ok(live)
+    }
+}
+
+impl Step<Live, Live> for Prune<'_, '_> {
+    type Error = ApplyError;
+
+    async fn step<K: Child>(&mut self, wanted: Vec<Arc<K>>) -> Result<Vec<Arc<K>>, ApplyError> {
+        let cache = K::of(&*self.0.applier.caches);
+        for object in cache.group(&self.0.server.owner.uid) {
+            let is_wanted = wanted.iter().any(|it| it.meta().name == object.meta().name);
+            if !is_wanted && object.meta().deletion_timestamp.is_none() {
+                self.0.remove(&*object).await?;
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+impl Pass<'_> {
+    /// The object as it is after the write, if any was needed; `None` where suspension forbids to
+    /// create it.
+    async fn write<K: Child>(&mut self, object: K) -> Result<Option<Arc<K>>, ApplyError> {
+        let name = object.name_any();
+        let cached = K::of(&*self.applier.caches).get(&self.server.owner.uid, &name);
+        let mut desired = manifest(&object)?;
+        diff::seal(&mut desired);
+        let live = cached.as_deref().map(manifest).transpose()?;
+        let Some(difference) = diff::difference(&desired, live.as_ref()) else {
+            return Ok(cached);
+        };
+        if self.server.suspend {
+            self.pending.push(format!("{} \"{name}\"", K::kind(&())));
+            return Ok(cached);
+        }
+        tracing::info!(kind = %K::kind(&()), %name, ?difference, "applying");
+        let guard = match &cached {
+            // Should somebody have replaced it in the meantime, the API server will say so.
+            Some(cached) => json!({"uid": cached.uid()}),
+            None => json!({"resourceVersion": NEVER_STORED}),
+        };
+        let applied = match self.patch::<K>(&name, desired.clone(), guard).await {
+            Err(ApplyError::Conflict { .. }) if difference == Difference::Missing => {
+                self.take_back::<K>(&name, desired).await?
+            }
+            other => other?,
+        };
+        Ok(Some(self.remember(applied)))
+    }
+
+    /// Applies over an object that the cache did not show, if it is this server's.
+    async fn take_back<K: Child>(&self, name: &str, desired: Value) -> Result<K, ApplyError> {
+        let found = self.api::<K>().get_opt(name).await.map_err(|error| ApplyError::new::<K>("get", name, error))?;
+        match found {
+            Some(found) if is_ours(&found, self.server) => {
+                self.patch::<K>(name, desired, json!({"uid": found.uid()})).await
+            }
+            Some(found) => Err(ApplyError::conflict_over(&found)),
+            None => Err(ApplyError::vanished::<K>(name)),
+        }
+    }
+
+    async fn patch<K: Child>(&self, name: &str, mut desired: Value, guard: Value) -> Result<K, ApplyError> {
+        if let (Some(metadata), Value::Object(guard)) = (desired["metadata"].as_object_mut(), guard) {
+            metadata.extend(guard);
+        }
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let result = self.api::<K>().patch(name, &params, &Patch::Apply(&desired)).await;
+        self.applier.metrics.child_write(&K::kind(&()), "apply", result.is_ok());
+        result.map_err(|error| ApplyError::new::<K>("apply", name, error))
+    }
+
+    async fn remove<K: Child>(&mut self, object: &K) -> Result<(), ApplyError> {
+        let name = object.name_any();
+        if self.server.suspend {
+            self.pending.push(format!("deletion of {} \"{name}\"", K::kind(&())));
+            return Ok(());
+        }
+        tracing::info!(kind = %K::kind(&()), %name, "deleting what is no longer wanted");
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { uid: object.uid(), resource_version: None }),
+            ..DeleteParams::background()
+        };
+        let result = self.api::<K>().delete(&name, &params).await;
+        self.applier.metrics.child_write(&K::kind(&()), "delete", result.is_ok());
+        match result {
+            Ok(_) => Ok(()),
+            // Gone already, or replaced by an object that is not the one we saw.
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+            Err(error) => Err(ApplyError::new::<K>("delete", &name, error)),
+        }
+    }
+
+    fn remember<K: Child>(&self, mut object: K) -> Arc<K> {
+        object.managed_fields_mut().clear();
+        object.trim();
+        let object = Arc::new(object);
+        K::of(&*self.applier.caches).wrote(Arc::clone(&object));
+        object
+    }
+
+    fn api<K: Child>(&self) -> Api<K> {
+        Api::namespaced(self.applier.client.clone(), &self.server.namespace)
+    }
+}
+
+/// The object as JSON, with its type.
+fn manifest<K: Child>(object: &K) -> Result<Value, ApplyError> {
+    serde_json::to_value(object).map_err(|error| ApplyError::unwritable::<K>(&object.name_any(), &error))
+}
+
+/// Ours is what this very `MCPServer` controls, and what nobody controls but carries our labels and
+/// hash: children that outlived their owner because it was deleted with `--cascade=orphan`.
+fn is_ours<K: Child>(object: &K, server: &ValidatedServer) -> bool {
+    match owner_uid(object) {
+        Some(uid) => uid == server.owner.uid,
+        None => {
+            let labels = object.labels();
+            labels.get(labels::MANAGED_BY).is_some_and(|it| it == labels::LANDFALL)
+                && labels.get(labels::INSTANCE).is_some_and(|it| it == server.name.as_str())
+                && object.annotations().contains_key(diff::APPLIED_HASH)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `ValidatedServer -> Children<Desired>`: what should exist, one file per kind of child. Pure, and
+//! it cannot fail.
+
+mod deployment;
+mod pod;
+mod service;
+mod service_account;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::BTreeMap;
+
+use crate::children::{Child, Children, Desired, Make};
+use crate::labels;
+use crate::validate::ValidatedServer;
+
+/// Name of the server's container, for `podTemplate` to refer to.
+pub const SERVER_CONTAINER: &str = "server";
+
+/// Name of the port that speaks MCP, in the pod and in the Service.
+pub const MCP_PORT: &str = "mcp";
+
+/// Everything that `server` needs.
+pub fn build(server: &ValidatedServer) -> Children<Desired> {
+    struct Build<'a>(&'a ValidatedServer);
+    impl Make<Desired> for Build<'_> {
+        fn make<K: Child>(&mut self) -> Vec<K> {
+            K::build(self.0)
+        }
+    }
+    Children::from_each(&mut Build(server))
+}
+
+/// Metadata of a child that has the server's own name.
+fn metadata(server: &ValidatedServer) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(server.name.to_string()),
+        namespace: Some(server.namespace.clone()),
+        labels: Some(labels::recommended(&server.name)),
+        owner_references: Some(vec![server.owner.clone()]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// `None` for an empty map: Kubernetes drops it, so a live object would never equal one with it.
+fn filled<V>(map: BTreeMap<String, V>) -> Option<BTreeMap<String, V>> {
+    (!map.is_empty()).then_some(map)
+}
+
+/// `None` for an empty list, for the same reason as [`filled`].
+fn listed<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}

@@ -1,0 +1,112 @@
+//! The registry of child kinds: the one list from which watching, building, applying, pruning and
+//! the RBAC test all follow.
+//!
+//! A kind is added by a file in [`crate::build`] that implements [`Child`], and a line in
+//! `registry!` below. Their order is the order in which they are applied: workloads last, so that
+//! what they need is there when their pods start.
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use kube::Resource;
+use serde::{Serialize, de::DeserializeOwned};
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::validate::ValidatedServer;
+
+/// A kind of object that servers are made of.
+pub trait Child:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Registered
+    + Serialize
+    + DeserializeOwned
+    + Clone
+    + Debug
+    + Send
+    + Sync
+    + 'static
+{
+    /// The objects of this kind that `server` needs. Cannot fail: what could go wrong was refused
+    /// by [`crate::validate`].
+    fn build(server: &ValidatedServer) -> Vec<Self>;
+
+    /// Drops from a live object what nobody here reads, to keep the cache small.
+    fn trim(&mut self) {}
+}
+
+/// One value per kind; `F` says which type it has for each.
+pub trait Family {
+    /// The value's type for kind `K`.
+    type Of<K: Child>;
+}
+
+/// Objects as they should be.
+pub enum Desired {}
+impl Family for Desired {
+    type Of<K: Child> = Vec<K>;
+}
+
+/// Objects as the API server has them. Only [`crate::apply`] makes these, so a status cannot be
+/// reported from what was merely planned.
+pub enum Live {}
+impl Family for Live {
+    type Of<K: Child> = Vec<Arc<K>>;
+}
+
+/// Makes the value of each kind.
+pub trait Make<F: Family> {
+    /// The value of kind `K`.
+    fn make<K: Child>(&mut self) -> F::Of<K>;
+}
+
+/// Turns the value of each kind into another, one kind after the other.
+pub trait Step<A: Family, B: Family> {
+    /// Why the walk over the kinds ends early.
+    type Error;
+
+    /// The new value of kind `K`.
+    fn step<K: Child>(&mut self, value: A::Of<K>) -> impl Future<Output = Result<B::Of<K>, Self::Error>> + Send;
+}
+
+/// The kind has a place in [`Children`].
+pub trait Registered: Sized {
+    /// This kind's value.
+    fn of<F: Family>(children: &Children<F>) -> &F::Of<Self>
+    where
+        Self: Child;
+}
+
+macro_rules! registry {
+    ($($field:ident: $kind:ident,)+) => {
+        /// One value for each kind of child.
+        pub struct Children<F: Family> {
+            $(#[doc = concat!("Of kind `", stringify!($kind), "`.")] pub $field: F::Of<$kind>,)+
+        }
+
+        impl<F: Family> Children<F> {
+            /// The value of each kind, as `make` gives it.
+            pub fn from_each(make: &mut impl Make<F>) -> Self {
+                Self { $($field: make.make::<$kind>(),)+ }
+            }
+
+            /// Each value turned into another, in the order of the registry.
+            pub async fn try_each<B: Family, S: Step<F, B>>(self, step: &mut S) -> Result<Children<B>, S::Error> {
+                Ok(Children { $($field: step.step::<$kind>(self.$field).await?,)+ })
+            }
+        }
+
+        $(impl Registered for $kind {
+            fn of<F: Family>(children: &Children<F>) -> &F::Of<Self> {
+                &children.$field
+            }
+        })+
+    };
+}
+
+registry! {
+    service_accounts: ServiceAccount,
+    services: Service,
+    deployments: Deployment,
+}

@@ -1,0 +1,105 @@
+//! `landfall operator`.
+
+use anyhow::Context;
+use futures::FutureExt;
+use kube::client::ClientBuilder;
+use kube::{Client, Config};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tower::timeout::TimeoutLayer;
+use tracing_subscriber::EnvFilter;
+
+use crate::controller::{self, Health, Shutdown};
+use crate::settings::{LogFormat, Platform, Settings, domain_of};
+
+/// Until the head of an answer: a watch stays open for as long as it likes.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Between attempts to reach the API server at the start.
+const RETRY: Duration = Duration::from_secs(2);
+
+const DEFAULT_DOMAIN: &str = "cluster.local";
+
+/// Arguments of `landfall operator`.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: Settings,
+
+    /// Prints the settings as they were understood, and ends.
+    #[arg(long)]
+    print_settings: bool,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    let settings = args.settings;
+    if args.print_settings {
+        println!("{}", serde_json::to_string_pretty(&settings)?);
+        return Ok(());
+    }
+    start_log(&settings)?;
+    let shutdown = on_signal()?;
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}: choose another address with --listen", settings.listen))?;
+    let health = Arc::new(Health::default());
+    tokio::spawn(controller::serve(listener, Arc::clone(&health)));
+    let client = connect().await?;
+    let platform = tokio::select! {
+        platform = detect_platform(&client, &settings) => platform,
+        () = shutdown.clone() => return Ok(()),
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), ?platform, "starting");
+    controller::run(client, &settings, &platform, health, shutdown).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_log(settings: &Settings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.log).with_context(|| format!("--log: \"{}\" is no filter", settings.log))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Ends at the first signal to stop; a second one ends the process at once.
+fn on_signal() -> anyhow::Result<Shutdown> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::info!("stopping: open work is finished first");
+        let _ = sender.send(());
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        std::process::exit(1);
+    });
+    Ok(receiver.map(drop).boxed().shared())
+}
+
+async fn connect() -> anyhow::Result<Client> {
+    let config = Config::infer().await.context(
+        "no cluster: set KUBECONFIG to a kubeconfig file, or run in a pod with a ServiceAccount",
+    )?;
+    let layer = TimeoutLayer::new(REQUEST_TIMEOUT);
+    Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
+}
+
+/// What the pure steps need to know of the cluster; waits for the API server if it does not answer.
+async fn detect_platform(client: &Client, settings: &Settings) -> Platform {
+    let openshift = loop {
+        match client.list_api_groups().await {
+            Ok(groups) => break groups.groups.iter().any(|group| group.name == "security.openshift.io"),
+            Err(error) => tracing::warn!("the API server does not answer, trying again: {error}"),
+        }
+        tokio::time::sleep(RETRY).await;
+    };
+    let found = || domain_of(&std::fs::read_to_string("/etc/resolv.conf").ok()?);
+    let cluster_domain = settings.cluster_domain.clone().or_else(found).unwrap_or_else(|| DEFAULT_DOMAIN.into());
+    Platform { cluster_domain, openshift }
+}

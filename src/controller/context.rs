@@ -1,0 +1,112 @@
+//! What every pass needs.
+
+use kube::api::{Api, ObjectMeta};
+use kube::core::DynamicObject;
+use kube::{Client, Resource, ResourceExt};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::backoff::Backoff;
+use super::references::ReferenceCache;
+use super::report::Reporter;
+use crate::api::{MCPServer, MCPServerStatus};
+use crate::apply::{Applier, Caches};
+use crate::cache::Cache;
+use crate::children::{Child, Children, Make};
+use crate::labels;
+use crate::metrics::Metrics;
+use crate::observe::PodView;
+use crate::settings::Platform;
+
+/// What every pass needs.
+pub(super) struct Context {
+    pub(super) applier: Applier,
+    pub(super) pods: Arc<Cache<PodView>>,
+    pub(super) references: ReferenceCache,
+    pub(super) reporter: Reporter,
+    pub(super) backoff: Backoff,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) platform: Platform,
+    client: Client,
+    /// Servers whose first report was put off, by uid.
+    put_off: Mutex<HashSet<String>>,
+}
+
+impl Context {
+    pub(super) fn new(client: Client, metrics: Arc<Metrics>, platform: Platform, watch_secrets: bool) -> Self {
+        struct NewCaches;
+        impl Make<Caches> for NewCaches {
+            fn make<K: Child>(&mut self) -> Arc<Cache<K>> {
+                Arc::new(Cache::new(crate::cache::owner_uid))
+            }
+        }
+        Self {
+            applier: Applier {
+                client: client.clone(),
+                caches: Arc::new(Children::from_each(&mut NewCaches)),
+                metrics: Arc::clone(&metrics),
+            },
+            pods: Arc::new(Cache::new(|pod: &PodView| Some(pod_group(&pod.metadata)))),
+            references: ReferenceCache::new(watch_secrets),
+            reporter: Reporter::new(client.clone(), Arc::clone(&metrics)),
+            backoff: Backoff::default(),
+            metrics,
+            platform,
+            client,
+            put_off: Mutex::default(),
+        }
+    }
+
+    /// Whether every watch has shown its first list: before, an object that is not cached may well
+    /// exist.
+    pub(super) fn is_synced(&self) -> bool {
+        struct Synced<'a>(&'a Children<Caches>, bool);
+        impl Make<Checked> for Synced<'_> {
+            fn make<K: Child>(&mut self) {
+                self.1 &= K::of(self.0).is_synced();
+            }
+        }
+        let mut children = Synced(&self.applier.caches, true);
+        Children::<Checked>::from_each(&mut children);
+        children.1 && self.pods.is_synced() && self.references.is_synced()
+    }
+
+    pub(super) fn pods_of(&self, server: &MCPServer) -> Vec<Arc<PodView>> {
+        self.pods.group(&format!("{}/{}", server.namespace().unwrap_or_default(), server.name_any()))
+    }
+
+    /// The status of a server whose spec cannot be decoded.
+    pub(super) async fn status_of(&self, server: &ObjectMeta) -> Result<Option<MCPServerStatus>, kube::Error> {
+        let resource = kube::api::ApiResource::erase::<MCPServer>(&());
+        let namespace = server.namespace.clone().unwrap_or_default();
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
+        let object = api.get_opt(server.name.as_deref().unwrap_or_default()).await?;
+        Ok(object.and_then(|object| serde_json::from_value(object.data.get("status")?.clone()).ok()))
+    }
+
+    /// True once for each server.
+    pub(super) fn is_first_look(&self, server: &MCPServer) -> bool {
+        self.put_off.lock().unwrap_or_else(PoisonError::into_inner).insert(server.uid().unwrap_or_default())
+    }
+
+    /// Forgets a server that is gone.
+    pub(super) fn forget(&self, server: &impl Resource) {
+        let uid = server.meta().uid.clone().unwrap_or_default();
+        self.backoff.clear(&uid);
+        self.reporter.forget(&uid);
+        self.references.forget(&server.namespace().unwrap_or_default(), &server.name_any());
+        self.put_off.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+    }
+}
+
+/// No value per kind: what counts happens on the way.
+enum Checked {}
+impl crate::children::Family for Checked {
+    type Of<K: Child> = ();
+}
+
+/// Namespace and server that a pod belongs to. Its owner is a `ReplicaSet`, which says less.
+pub(super) fn pod_group(pod: &ObjectMeta) -> String {
+    let server = pod.labels.as_ref().and_then(|labels| labels.get(labels::INSTANCE)).cloned();
+    format!("{}/{}", pod.namespace.clone().unwrap_or_default(), server.unwrap_or_default())
+}

@@ -1,0 +1,104 @@
+//! `/livez`, `/readyz` and `/metrics`.
+//!
+//! Live is a process that answers: an outage of the API server must not restart every operator.
+//! Ready is one whose caches are filled, and one that waits for the Lease.
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+use crate::metrics::Metrics;
+
+type Check = Box<dyn Fn() -> bool + Send + Sync>;
+
+/// A client that takes longer to say what it wants is not a kubelet.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the operator says of itself.
+#[derive(Default)]
+pub struct Health {
+    /// What `/metrics` shows.
+    pub metrics: Arc<Metrics>,
+    checks: Mutex<Vec<Check>>,
+}
+
+impl Health {
+    /// `check` has to hold for the operator to be ready.
+    pub fn add_check(&self, check: impl Fn() -> bool + Send + Sync + 'static) {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(check));
+    }
+
+    fn is_ready(&self) -> bool {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).iter().all(|check| check())
+    }
+
+    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        let (status, type_, body) = match (method, path) {
+            (&Method::GET, "/livez") => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
+            (&Method::GET, "/readyz") if self.is_ready() => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
+            (&Method::GET, "/readyz") => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "text/plain",
+                "waiting for the first list of every watch: is the CRD installed, and are the rights granted?\n".to_owned(),
+            ),
+            (&Method::GET, "/metrics") => {
+                (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", self.metrics.text())
+            }
+            _ => (StatusCode::NOT_FOUND, "text/plain", "there is /livez, /readyz and /metrics\n".to_owned()),
+        };
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        *response.status_mut() = status;
+        response.headers_mut().insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static(type_));
+        response
+    }
+}
+
+/// Serves `health` until the process ends.
+pub async fn serve(listener: TcpListener, health: Arc<Health>) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let health = Arc::clone(&health);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let response = health.answer(request.method(), request.uri().path());
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+        tokio::spawn(async move {
+            if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!("a connection to the health server broke: {error}");
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn ready_once_every_check_holds_and_live_all_along() {
+        let health = Health::default();
+        let synced = Arc::new(AtomicBool::new(false));
+        let check = Arc::clone(&synced);
+        health.add_check(move || check.load(Ordering::Relaxed));
+        let status = |path| health.answer(&Method::GET, path).status().as_u16();
+        assert_eq!([status("/livez"), status("/readyz"), status("/metrics"), status("/")], [200, 503, 200, 404]);
+        synced.store(true, Ordering::Relaxed);
+        assert_eq!(status("/readyz"), 200);
+    }
+}

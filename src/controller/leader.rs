@@ -1,0 +1,52 @@
+//! Of several replicas one works: the one that holds the Lease.
+
+use anyhow::Context;
+use k8s_controller::LeaderElection;
+use kube::Client;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Shutdown;
+use crate::settings::Settings;
+
+/// Name of the Lease.
+const LEASE: &str = "landfall";
+
+/// Runs `work`, once this process is the leader if it has to be. Losing the Lease is an error: the
+/// process ends and starts anew, so that nothing of it can go on working.
+pub(super) async fn run(
+    client: Client,
+    settings: &Settings,
+    work: impl Future<Output = anyhow::Result<()>>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    if !settings.leader_election {
+        return work.await;
+    }
+    let namespace = settings.lease_namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+    let identity = identity();
+    tracing::info!(%namespace, lease = LEASE, %identity, "waiting to be the leader");
+    let election = LeaderElection::new(client, &namespace, LEASE, &identity);
+    let leads = AtomicBool::new(false);
+    let work = async {
+        leads.store(true, Ordering::Relaxed);
+        work.await
+    };
+    let stopped_waiting = async {
+        shutdown.await;
+        if leads.load(Ordering::Relaxed) {
+            // The work drains by itself on the same signal.
+            futures::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        result = election.with_lease(work) => result.context("the Lease was lost to another replica")?,
+        () = stopped_waiting => Ok(()),
+    }
+}
+
+/// The pod's name; elsewhere something that no other process has.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "landfall".into());
+    format!("{host}-{}", std::process::id())
+}

@@ -1,0 +1,226 @@
+//! The wiring: which watches there are, what triggers a pass, and how the operator starts and stops.
+//!
+//! Each namespace served (or all of them together) is a scope with watches, caches and a queue of
+//! its own. Every kind of child is watched as a whole and not by its metadata alone: the copies in
+//! the caches are what a wish is compared with, so that neither a pass nor a restart has to read
+//! anything.
+
+mod backoff;
+mod context;
+mod health;
+mod leader;
+mod reconcile;
+mod references;
+mod report;
+
+pub use health::{Health, serve};
+
+use futures::future::{BoxFuture, Shared, try_join_all};
+use futures::{Stream, StreamExt};
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::{self, watcher};
+use kube::runtime::{Controller, PredicateConfig, WatchStreamExt, controller, predicates};
+use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::api::MCPServer;
+use crate::apply::Caches;
+use crate::children::{Child, Children, Family, Make};
+use crate::labels;
+use crate::references::Source;
+use crate::settings::{Platform, Settings};
+use context::Context;
+
+/// Ends when the operator shall stop.
+pub type Shutdown = Shared<BoxFuture<'static, ()>>;
+
+type Servers = Controller<DeserializeGuard<MCPServer>>;
+type ServerRef = ObjectRef<DeserializeGuard<MCPServer>>;
+
+/// Runs the operator until `shutdown` ends.
+pub async fn run(
+    client: Client,
+    settings: &Settings,
+    platform: &Platform,
+    health: Arc<Health>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let namespaces: Vec<_> = if settings.namespaces.is_empty() {
+        vec![None]
+    } else {
+        settings.namespaces.iter().cloned().map(Some).collect()
+    };
+    let scopes = namespaces.into_iter().map(|namespace| Scope {
+        client: client.clone(),
+        namespace,
+        settings: settings.clone(),
+        platform: platform.clone(),
+        health: Arc::clone(&health),
+    });
+    let metrics = Arc::clone(&health.metrics);
+    let work = try_join_all(scopes.map(|scope| scope.run(shutdown.clone())));
+    let work = async {
+        metrics.leads(true);
+        work.await.map(drop)
+    };
+    leader::run(client, settings, work, shutdown.clone()).await
+}
+
+/// One namespace that is served, or all of them.
+struct Scope {
+    client: Client,
+    namespace: Option<String>,
+    settings: Settings,
+    platform: Platform,
+    health: Arc<Health>,
+}
+
+impl Scope {
+    async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
+        let metrics = Arc::clone(&self.health.metrics);
+        let context =
+            Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), self.settings.watch_secrets));
+        let ready = Arc::clone(&context);
+        self.health.add_check(move || ready.is_synced());
+        let controller = self.watch_servers(&context);
+        let controller = self.watch_children(controller, &context);
+        let controller = self.watch_pods(controller, &context);
+        let controller = self.watch_references(controller, &context);
+        controller
+            .with_config(controller::Config::default().concurrency(self.settings.concurrency))
+            .graceful_shutdown_on(shutdown)
+            .run(reconcile::reconcile, reconcile::on_error, context)
+            .for_each(|result| async move {
+                if let Err(controller::Error::QueueError(error)) = result {
+                    tracing::warn!("a watch broke and is started again: {error}");
+                }
+            })
+            .await;
+        Ok(())
+    }
+
+    /// The servers themselves. Changes of the status alone, which are our own, trigger nothing.
+    fn watch_servers(&self, context: &Arc<Context>) -> Servers {
+        let (reader, writer) = reflector::store();
+        let context = Arc::clone(context);
+        let changes = watcher(self.api(), watcher::Config::default())
+            .default_backoff()
+            .modify(|server: &mut DeserializeGuard<MCPServer>| server.managed_fields_mut().clear())
+            .reflect(writer)
+            .inspect(move |event| {
+                if let Ok(watcher::Event::Delete(server)) = event {
+                    context.forget(server);
+                }
+            })
+            .applied_objects()
+            .predicate_filter(predicates::generation, PredicateConfig::default());
+        Controller::for_stream(changes, reader)
+    }
+
+    fn watch_children(&self, controller: Servers, context: &Arc<Context>) -> Servers {
+        /// Collects what adds the watch of each kind to a controller.
+        struct Watch<'a>(&'a Scope, &'a Children<Caches>, Vec<Box<dyn FnOnce(Servers) -> Servers>>);
+        impl Make<Watched> for Watch<'_> {
+            fn make<K: Child>(&mut self) {
+                let cache = Arc::clone(K::of(self.1));
+                let changes = self.0.changes::<K>(&managed(), K::trim, move |event| cache.observe(event));
+                self.2.push(Box::new(move |controller| controller.owns_stream(changes)));
+            }
+        }
+        let mut watch = Watch(self, &context.applier.caches, Vec::new());
+        Children::<Watched>::from_each(&mut watch);
+        watch.2.into_iter().fold(controller, |controller, add| add(controller))
+    }
+
+    /// Pods are nobody's wish, but they know why a server does not come up.
+    fn watch_pods(&self, controller: Servers, context: &Arc<Context>) -> Servers {
+        let pods = Arc::clone(&context.pods);
+        let changes = self.changes(&managed(), |_| (), move |event| pods.observe(event));
+        controller.watches_stream(changes, |pod: crate::observe::PodView| {
+            let server = pod.labels().get(labels::INSTANCE)?;
+            Some(ServerRef::new(server).within(&pod.namespace()?))
+        })
+    }
+
+    fn watch_references(&self, controller: Servers, context: &Arc<Context>) -> Servers {
+        let cache = Arc::clone(context);
+        let changes = self.changes(&everything(), |_| (), move |event| cache.references.config_maps.observe(event));
+        let of = Arc::clone(context);
+        let controller = controller.watches_stream(changes, move |it: references::ConfigMapKeys| {
+            referrers(&of, Source::ConfigMap, &it)
+        });
+        if !self.settings.watch_secrets {
+            return controller;
+        }
+        let cache = Arc::clone(context);
+        // Helm keeps its releases in Secrets: large, many, and never referred to.
+        let config = everything().fields("type!=helm.sh/release.v1");
+        let changes = self.changes(&config, |_| (), move |event| {
+            if let Some(secrets) = &cache.references.secrets {
+                secrets.observe(event);
+            }
+        });
+        let of = Arc::clone(context);
+        controller.watches_stream(changes, move |it: references::SecretKeys| referrers(&of, Source::Secret, &it))
+    }
+
+    /// Changes of a kind, each noted in a cache before it triggers anything.
+    fn changes<K>(
+        &self,
+        config: &watcher::Config,
+        trim: fn(&mut K),
+        note: impl Fn(&watcher::Event<K>) + Send + 'static,
+    ) -> impl Stream<Item = watcher::Result<K>> + Send + 'static
+    where
+        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        let metrics = Arc::clone(&self.health.metrics);
+        watcher(self.api::<K>(), config.clone())
+            .default_backoff()
+            .modify(move |object| {
+                object.managed_fields_mut().clear();
+                trim(object);
+            })
+            .inspect(move |event| match event {
+                Ok(event) => note(event),
+                Err(_) => metrics.watch_error(&K::kind(&())),
+            })
+            .touched_objects()
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+    {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+}
+
+/// No value per kind: what counts is the watch added on the way.
+enum Watched {}
+impl Family for Watched {
+    type Of<K: Child> = ();
+}
+
+fn referrers<K: Resource>(context: &Context, source: Source, object: &K) -> Vec<ServerRef> {
+    let namespace = object.namespace().unwrap_or_default();
+    let names = context.references.referrers(source, object.meta());
+    names.iter().map(|name| ServerRef::new(name).within(&namespace)).collect()
+}
+
+/// Lists come in pages, so that a large cluster's first list is never in memory as a whole.
+fn everything() -> watcher::Config {
+    watcher::Config::default().page_size(500)
+}
+
+/// Only what carries our label: the rest of the cluster costs nothing.
+fn managed() -> watcher::Config {
+    everything().labels(&format!("{}={}", labels::MANAGED_BY, labels::LANDFALL))
+}

@@ -1,0 +1,123 @@
+//! One pass over one `MCPServer`: the whole way, from the resource to its status.
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use kube::core::DeserializeGuard;
+use kube::core::error_boundary::InvalidObject;
+use kube::runtime::controller::Action;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::context::Context;
+use crate::api::{MCPServer, MCPServerStatus};
+use crate::apply::ApplyError;
+use crate::build::build;
+use crate::observe::observe;
+use crate::status::{self, Outcome};
+use crate::validate::validate;
+
+/// A pass that takes longer hangs on something: give the worker back.
+const PASS_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How soon to look again when a cache has yet to catch up.
+const CATCH_UP: Duration = Duration::from_millis(50);
+
+/// A first report waits this long for what its Deployment does next, to be one write with it.
+const FIRST_REPORT_WAITS: Duration = Duration::from_secs(1);
+
+/// Why a pass failed; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error("cannot write the status: {0}")]
+    Status(#[source] Box<kube::Error>),
+    #[error("the pass took longer than {} s", PASS_TIMEOUT.as_secs())]
+    Timeout,
+}
+
+/// What the controller runs for each `MCPServer`: [`pass`], timed and counted.
+pub(super) async fn reconcile(object: Arc<DeserializeGuard<MCPServer>>, context: Arc<Context>) -> Result<Action, Error> {
+    if !context.is_synced() {
+        return Ok(Action::requeue(CATCH_UP));
+    }
+    let began = Instant::now();
+    let result = match &object.0 {
+        Ok(server) => tokio::time::timeout(PASS_TIMEOUT, pass(server, &context)).await.unwrap_or(Err(Error::Timeout)),
+        Err(invalid) => report_undecodable(invalid, &context).await,
+    };
+    context.metrics.reconciled(if result.is_ok() { "success" } else { "error" }, began.elapsed());
+    result
+}
+
+async fn pass(server: &MCPServer, context: &Context) -> Result<Action, Error> {
+    if server.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    if context.reporter.is_behind(server) {
+        return Ok(Action::requeue(CATCH_UP));
+    }
+    let references = context.references.gather(server);
+    let validated = match validate(server, &references, &context.platform) {
+        Ok(validated) => validated,
+        Err(problems) => return report(server, context, &Outcome::Invalid(&problems)).await,
+    };
+    let desired = build(&validated);
+    let applied = match context.applier.apply(&validated, desired).await {
+        Ok(applied) => applied,
+        Err(error) if error.is_final() => return refused(server, context, &error).await,
+        Err(error) => return Err(error.into()),
+    };
+    let pods = context.pods_of(server);
+    let observation = observe(&validated, &applied.children, &pods, Timestamp::now());
+    context.backoff.clear(&validated.owner.uid);
+    let outcome = Outcome::Observed { server: &validated, observation: &observation, pending: &applied.pending };
+    report(server, context, &outcome).await
+}
+
+/// Writes the status that follows from `outcome`, and says when time alone may change it.
+async fn report(server: &MCPServer, context: &Context, outcome: &Outcome<'_>) -> Result<Action, Error> {
+    let next = status::next(server.status.as_ref(), server.metadata.generation, outcome, Timestamp::now());
+    if status::may_wait(server.status.as_ref(), outcome) && context.is_first_look(server) {
+        return Ok(Action::requeue(FIRST_REPORT_WAITS));
+    }
+    context.reporter.report(server, &next).await.map_err(|error| Error::Status(Box::new(error)))?;
+    Ok(match outcome {
+        Outcome::Observed { observation, .. } => observation.look_again.map_or_else(Action::await_change, Action::requeue),
+        _ => Action::await_change(),
+    })
+}
+
+/// Nothing tells us when somebody else's object goes away or a quota grows: ask again, ever more
+/// rarely.
+async fn refused(server: &MCPServer, context: &Context, error: &ApplyError) -> Result<Action, Error> {
+    report(server, context, &Outcome::Refused(error)).await?;
+    Ok(Action::requeue(context.backoff.failed(&server.uid().unwrap_or_default())))
+}
+
+/// Its status cannot be read either, so it is replaced as a whole; the server's children stay.
+async fn report_undecodable(invalid: &InvalidObject, context: &Context) -> Result<Action, Error> {
+    let before = context.status_of(&invalid.metadata).await.map_err(|error| Error::Status(Box::new(error)))?;
+    let server = MCPServer {
+        metadata: invalid.metadata.clone(),
+        spec: crate::api::MCPServerSpec::default(),
+        status: before,
+    };
+    let outcome = Outcome::Undecodable(&invalid.error);
+    let next: MCPServerStatus = status::next(server.status.as_ref(), server.metadata.generation, &outcome, Timestamp::now());
+    context.reporter.report(&server, &next).await.map_err(|error| Error::Status(Box::new(error)))?;
+    Ok(Action::await_change())
+}
+
+/// What to do after a pass failed.
+#[expect(clippy::needless_pass_by_value, reason = "the controller's signature")]
+pub(super) fn on_error(object: Arc<DeserializeGuard<MCPServer>>, error: &Error, context: Arc<Context>) -> Action {
+    let wait = context.backoff.failed(&object.uid().unwrap_or_default());
+    let server = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    match error {
+        // Two writers met; the next pass sees what the other one did.
+        Error::Apply(ApplyError::Conflict { .. }) => tracing::info!(%server, ?wait, "trying again: {error}"),
+        _ => tracing::warn!(%server, ?wait, "the pass failed, trying again: {error}"),
+    }
+    Action::requeue(wait)
+}

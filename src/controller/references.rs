@@ -1,0 +1,181 @@
+//! Caches of the Secrets and `ConfigMaps` that specs refer to, and who refers to them.
+//!
+//! Values are turned into digests while they are read from the wire and never kept.
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::ObjectMeta;
+use kube::{Resource, ResourceExt};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+use crate::api::MCPServer;
+use crate::cache::Cache;
+use crate::references::{Digest, Found, References, Source, wanted};
+
+/// A `ConfigMap`, with digests in place of values.
+#[derive(Resource, Deserialize, Clone, Debug)]
+#[resource(inherit = ConfigMap)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConfigMapKeys {
+    pub(super) metadata: ObjectMeta,
+    #[serde(default, deserialize_with = "digests")]
+    data: BTreeMap<String, Digest>,
+    #[serde(default, deserialize_with = "digests")]
+    binary_data: BTreeMap<String, Digest>,
+}
+
+/// A Secret, with digests in place of values.
+#[derive(Resource, Deserialize, Clone, Debug)]
+#[resource(inherit = Secret)]
+pub(super) struct SecretKeys {
+    pub(super) metadata: ObjectMeta,
+    #[serde(default, deserialize_with = "digests")]
+    data: BTreeMap<String, Digest>,
+}
+
+/// What exists, and who refers to it.
+pub(super) struct ReferenceCache {
+    pub(super) config_maps: Cache<ConfigMapKeys>,
+    /// `None` where the operator may not watch Secrets.
+    pub(super) secrets: Option<Cache<SecretKeys>>,
+    referrers: Mutex<HashMap<Target, HashSet<String>>>,
+}
+
+/// Kind, namespace and name.
+type Target = (Source, String, String);
+
+impl ReferenceCache {
+    pub(super) fn new(watch_secrets: bool) -> Self {
+        Self {
+            config_maps: Cache::new(ResourceExt::namespace),
+            secrets: watch_secrets.then(|| Cache::new(ResourceExt::namespace)),
+            referrers: Mutex::default(),
+        }
+    }
+
+    pub(super) fn is_synced(&self) -> bool {
+        self.config_maps.is_synced() && self.secrets.as_ref().is_none_or(Cache::is_synced)
+    }
+
+    /// What exists of all that `server` refers to; it is remembered as a referrer.
+    pub(super) fn gather(&self, server: &MCPServer) -> References {
+        let namespace = server.namespace().unwrap_or_default();
+        self.remember(&namespace, server);
+        References::gather(&server.spec, |source, name| match source {
+            Source::ConfigMap => found(self.config_maps.get(&namespace, name).map(|it| {
+                it.data.iter().chain(&it.binary_data).map(|(key, digest)| (key.clone(), *digest)).collect()
+            })),
+            Source::Secret => self
+                .secrets
+                .as_ref()
+                .map_or(Found::Unknown, |secrets| found(secrets.get(&namespace, name).map(|it| it.data.clone()))),
+        })
+    }
+
+    /// Names of the servers that refer to an object.
+    pub(super) fn referrers(&self, source: Source, object: &ObjectMeta) -> Vec<String> {
+        let target = (source, object.namespace.clone().unwrap_or_default(), object.name.clone().unwrap_or_default());
+        let referrers = self.referrers.lock().unwrap_or_else(PoisonError::into_inner);
+        referrers.get(&target).map(|it| it.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Forgets a server that is gone.
+    pub(super) fn forget(&self, namespace: &str, server: &str) {
+        let mut referrers = self.referrers.lock().unwrap_or_else(PoisonError::into_inner);
+        referrers.retain(|(_, of, _), names| {
+            if of == namespace {
+                names.remove(server);
+            }
+            !names.is_empty()
+        });
+    }
+
+    /// A reference that the spec no longer has stays until the server is gone: it costs one
+    /// needless look at the server, where taking it out would cost a search at each reconcile.
+    fn remember(&self, namespace: &str, server: &MCPServer) {
+        let name = server.name_any();
+        let mut referrers = self.referrers.lock().unwrap_or_else(PoisonError::into_inner);
+        for it in wanted(&server.spec) {
+            referrers.entry((it.source, namespace.to_owned(), it.name)).or_default().insert(name.clone());
+        }
+    }
+}
+
+fn found(keys: Option<BTreeMap<String, Digest>>) -> Found {
+    keys.map_or(Found::Absent, Found::Present)
+}
+
+/// Reads a map of texts, keeping a digest of each.
+fn digests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Digest>, D::Error> {
+    struct Digests;
+    impl<'de> Visitor<'de> for Digests {
+        type Value = BTreeMap<String, Digest>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of texts")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(BTreeMap::new())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut digests = BTreeMap::new();
+            while let Some((key, value)) = map.next_entry::<String, String>()? {
+                let mut hasher = DefaultHasher::new();
+                value.hash(&mut hasher);
+                digests.insert(key, hasher.finish());
+            }
+            Ok(digests)
+        }
+    }
+    deserializer.deserialize_any(Digests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::runtime::watcher::Event;
+    use serde_json::json;
+
+    fn server() -> MCPServer {
+        serde_json::from_value(json!({
+            "apiVersion": "landfall.dev/v1alpha1", "kind": "MCPServer",
+            "metadata": {"name": "it", "namespace": "team"},
+            "spec": {"image": "x", "port": 80, "envFrom": [{"secretRef": {"name": "keys"}}]},
+        }))
+        .expect("a valid server")
+    }
+
+    fn secret() -> SecretKeys {
+        serde_json::from_value(json!({"metadata": {"name": "keys", "namespace": "team"}, "data": {"token": "aHVudGVyMg=="}}))
+            .expect("a valid Secret")
+    }
+
+    #[test]
+    fn no_value_of_a_secret_is_kept() {
+        let text = format!("{:?}", secret());
+        assert!(text.contains("token") && !text.contains("aHVudGVyMg"), "{text}");
+    }
+
+    #[test]
+    fn a_referrer_is_known_until_it_is_gone() {
+        let cache = ReferenceCache::new(true);
+        assert_eq!(cache.gather(&server()).missing(&server().spec).len(), 1);
+        assert_eq!(cache.referrers(Source::Secret, &secret().metadata), ["it"]);
+        assert!(cache.referrers(Source::ConfigMap, &secret().metadata).is_empty());
+        cache.secrets.as_ref().expect("watched").observe(&Event::Apply(secret()));
+        assert!(cache.gather(&server()).missing(&server().spec).is_empty());
+        cache.forget("team", "it");
+        assert!(cache.referrers(Source::Secret, &secret().metadata).is_empty());
+    }
+
+    #[test]
+    fn what_may_not_be_watched_is_unknown() {
+        assert!(ReferenceCache::new(false).gather(&server()).missing(&server().spec).is_empty());
+    }
+}

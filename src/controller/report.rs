@@ -1,0 +1,166 @@
+//! Writes what [`crate::status`] worked out: the status where it changed, an event where a server
+//! got into trouble or out of it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::{Client, Resource, ResourceExt};
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::api::conditions::Reason;
+use crate::api::{MCPServer, MCPServerStatus, STATUS_MANAGER};
+use crate::metrics::Metrics;
+use crate::status;
+use crate::text;
+
+/// An event that the API server does not take in this time is dropped: it is news, not state.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest note of an event that the API takes, in bytes.
+const LONGEST_NOTE: usize = 1024;
+
+/// Writes statuses and events.
+pub(super) struct Reporter {
+    client: Client,
+    recorder: Recorder,
+    metrics: Arc<Metrics>,
+    /// Resource version of the last write to each server, by uid, until the watch has shown it.
+    written: Mutex<HashMap<String, u64>>,
+}
+
+impl Reporter {
+    pub(super) fn new(client: Client, metrics: Arc<Metrics>) -> Self {
+        let recorder = Recorder::new(client.clone(), "landfall.dev/operator".into());
+        Self { client, recorder, metrics, written: Mutex::default() }
+    }
+
+    /// Whether the watch has yet to show our own last write: what is cached of `server` is older
+    /// than what we know.
+    pub(super) fn is_behind(&self, server: &MCPServer) -> bool {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let uid = server.uid().unwrap_or_default();
+        let behind = match (written.get(&uid), version(server)) {
+            (Some(written), Some(cached)) => cached < *written,
+            _ => false,
+        };
+        if !behind {
+            written.remove(&uid);
+        }
+        behind
+    }
+
+    /// Forgets a server that is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    /// Makes `next` the status of the server, if it is not.
+    pub(super) async fn report(&self, server: &MCPServer, next: &MCPServerStatus) -> Result<(), kube::Error> {
+        if server.status.as_ref() == Some(next) {
+            return Ok(());
+        }
+        let manifest = json!({
+            "apiVersion": MCPServer::api_version(&()),
+            "kind": MCPServer::kind(&()),
+            // Should the server have been made anew in the meantime, this is not its status.
+            "metadata": {"uid": server.uid()},
+            "status": next,
+        });
+        let api = Api::<kube::api::PartialObjectMeta<MCPServer>>::namespaced(self.client.clone(), &server.namespace().unwrap_or_default());
+        let params = PatchParams::apply(STATUS_MANAGER).force();
+        let result = api.patch_status(&server.name_any(), &params, &Patch::Apply(&manifest)).await;
+        self.metrics.status_write(result.is_ok());
+        if let (Some(uid), Some(version)) = (server.uid(), result?.resource_version().and_then(|it| it.parse().ok())) {
+            self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, version);
+        }
+        self.publish(server, status::ready(server.status.as_ref()), status::ready(Some(next))).await;
+        Ok(())
+    }
+
+    async fn publish(&self, server: &MCPServer, before: Option<&Condition>, after: Option<&Condition>) {
+        let Some(event) = after.and_then(|after| news(before, after)) else { return };
+        let reference = server.object_ref(&());
+        let published = tokio::time::timeout(EVENT_TIMEOUT, self.recorder.publish(&event, &reference)).await;
+        let succeeded = matches!(published, Ok(Ok(())));
+        self.metrics.event(succeeded);
+        if !succeeded {
+            tracing::warn!(server = %server.name_any(), reason = %event.reason, "the event was not published: {published:?}");
+        }
+    }
+}
+
+/// An event when trouble begins, changes or ends. A server that comes up as it should makes none:
+/// each costs the API server a write, and the status says it already.
+fn news(before: Option<&Condition>, after: &Condition) -> Option<Event> {
+    let was = before.filter(|it| is_trouble(&it.reason)).map(|it| it.reason.as_str());
+    let type_ = if is_trouble(&after.reason) && was != Some(after.reason.as_str()) {
+        EventType::Warning
+    } else if was.is_some() && after.status == "True" {
+        EventType::Normal
+    } else {
+        return None;
+    };
+    Some(Event {
+        type_,
+        reason: after.reason.clone(),
+        note: Some(text::shortened(&after.message, LONGEST_NOTE)),
+        action: "Reconcile".into(),
+        secondary: None,
+    })
+}
+
+/// Reasons that call for a person.
+fn is_trouble(reason: &str) -> bool {
+    use Reason::{
+        ContainerConfigError, CrashLooping, Forbidden, ImagePullFailed, InvalidSpec, MissingReference, NameConflict,
+        NotListening, PodsRefused, ProgressDeadlineExceeded, RejectedByCluster, Undecodable, Unschedulable,
+    };
+    let trouble = [
+        ContainerConfigError, CrashLooping, Forbidden, ImagePullFailed, InvalidSpec, MissingReference, NameConflict,
+        NotListening, PodsRefused, ProgressDeadlineExceeded, RejectedByCluster, Undecodable, Unschedulable,
+    ];
+    trouble.iter().any(|it| it.as_str() == reason)
+}
+
+fn version(server: &MCPServer) -> Option<u64> {
+    server.resource_version()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+
+    fn ready(status: &str, reason: Reason) -> Condition {
+        Condition {
+            type_: "Ready".into(),
+            status: status.into(),
+            reason: reason.as_str().into(),
+            message: "m".repeat(3000),
+            observed_generation: Some(1),
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        }
+    }
+
+    #[test]
+    fn a_server_that_comes_up_as_it_should_makes_no_event() {
+        let (starting, up) = (ready("False", Reason::Starting), ready("True", Reason::Ready));
+        assert!(news(None, &starting).is_none());
+        assert!(news(Some(&starting), &up).is_none());
+        assert!(news(Some(&up), &ready("False", Reason::RollingOut)).is_none());
+    }
+
+    #[test]
+    fn trouble_makes_one_warning_and_its_end_one_normal_event() {
+        let (crash, up) = (ready("False", Reason::CrashLooping), ready("True", Reason::Ready));
+        let warning = news(Some(&up), &crash).expect("an event");
+        assert!(matches!(warning.type_, EventType::Warning));
+        assert!(warning.note.expect("a note").len() <= LONGEST_NOTE);
+        assert!(news(Some(&crash), &crash).is_none());
+        assert!(matches!(news(Some(&crash), &up).expect("an event").type_, EventType::Normal));
+    }
+}

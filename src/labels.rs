@@ -1,0 +1,40 @@
+//! Labels of everything that the operator makes. They are documented API: people select by them.
+
+use std::collections::BTreeMap;
+
+use crate::validate::ServerName;
+
+/// Says who manages an object; watches are limited to objects that carry it.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Value of [`MANAGED_BY`].
+pub const LANDFALL: &str = "landfall";
+/// Names the `MCPServer` that an object is part of.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+const NAME: &str = "app.kubernetes.io/name";
+const COMPONENT: &str = "app.kubernetes.io/component";
+
+/// What the pods of a server are selected by. A Deployment's selector can never change, so neither
+/// may this.
+pub fn selector(server: &ServerName) -> BTreeMap<String, String> {
+    [(NAME, "mcpserver"), (INSTANCE, server.as_str()), (COMPONENT, "server")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// All labels of an object: those above and the one that watches go by.
+pub fn recommended(server: &ServerName) -> BTreeMap<String, String> {
+    let mut labels = selector(server);
+    labels.insert(MANAGED_BY.into(), LANDFALL.into());
+    labels
+}
+
+/// Whether users may not set this label on pods, because the operator selects by it.
+pub fn is_reserved(key: &str) -> bool {
+    [NAME, INSTANCE, COMPONENT, MANAGED_BY].contains(&key)
+}
+
+/// The selector in the form that a `labelSelector` parameter and the scale subresource take.
+pub fn selector_text(server: &ServerName) -> String {
+    let pairs: Vec<_> = selector(server).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.join(",")
+}

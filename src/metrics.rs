@@ -1,0 +1,110 @@
+//! Metrics in the Prometheus format. No label names a server: their number must not grow with the
+//! cluster.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use std::time::Duration;
+
+/// Everything that is counted.
+pub struct Metrics {
+    registry: Registry,
+    reconciles: Family<ByResult, Counter>,
+    reconcile_seconds: Histogram,
+    child_writes: Family<ByWrite, Counter>,
+    status_writes: Family<ByResult, Counter>,
+    events: Family<ByResult, Counter>,
+    watch_errors: Family<ByKind, Counter>,
+    leader: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByKind {
+    kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByWrite {
+    kind: String,
+    verb: String,
+    result: String,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("landfall"),
+            reconciles: Family::default(),
+            reconcile_seconds: Histogram::new(exponential_buckets(0.000_1, 4.0, 10)),
+            child_writes: Family::default(),
+            status_writes: Family::default(),
+            events: Family::default(),
+            watch_errors: Family::default(),
+            leader: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("reconciles", "Passes over an MCPServer, by how they ended", metrics.reconciles.clone());
+        registry.register("reconcile_seconds", "Time that a pass took, in seconds", metrics.reconcile_seconds.clone());
+        registry.register("child_writes", "Writes of child objects", metrics.child_writes.clone());
+        registry.register("status_writes", "Writes of an MCPServer's status", metrics.status_writes.clone());
+        registry.register("events", "Events published", metrics.events.clone());
+        registry.register("watch_errors", "Watches that broke and were started again", metrics.watch_errors.clone());
+        registry.register("leader", "1 while this process is the one that works", metrics.leader.clone());
+        metrics
+    }
+}
+
+impl Metrics {
+    /// A pass over an `MCPServer` ended.
+    pub fn reconciled(&self, result: &str, took: Duration) {
+        self.reconciles.get_or_create(&ByResult { result: result.into() }).inc();
+        self.reconcile_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A child was written.
+    pub fn child_write(&self, kind: &str, verb: &str, succeeded: bool) {
+        let labels = ByWrite { kind: kind.into(), verb: verb.into(), result: result(succeeded).into() };
+        self.child_writes.get_or_create(&labels).inc();
+    }
+
+    /// A status was written.
+    pub fn status_write(&self, succeeded: bool) {
+        self.status_writes.get_or_create(&ByResult { result: result(succeeded).into() }).inc();
+    }
+
+    /// An event was published.
+    pub fn event(&self, succeeded: bool) {
+        self.events.get_or_create(&ByResult { result: result(succeeded).into() }).inc();
+    }
+
+    /// A watch broke.
+    pub fn watch_error(&self, kind: &str) {
+        self.watch_errors.get_or_create(&ByKind { kind: kind.into() }).inc();
+    }
+
+    /// This process began or ceased to work.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(leads.into());
+    }
+
+    /// The metrics as Prometheus reads them.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail; were it to, a short answer is better than none.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+fn result(succeeded: bool) -> &'static str {
+    if succeeded { "success" } else { "error" }
+}

@@ -1,0 +1,168 @@
+//! What a pod's status says about why it does not work. Only what is read here is kept of a pod.
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
+use k8s_openapi::jiff::Timestamp;
+use kube::Resource;
+use kube::api::ObjectMeta;
+use serde::Deserialize;
+use std::time::Duration;
+
+use super::Trouble;
+use crate::api::conditions::Reason;
+use crate::text;
+
+/// A pod, less everything that is not looked at: a whole one is ten times as large.
+#[derive(Resource, Deserialize, Clone, Debug)]
+#[resource(inherit = Pod)]
+pub struct PodView {
+    pub metadata: ObjectMeta,
+    #[serde(default)]
+    pub status: PodStatusView,
+}
+
+/// The part of a pod's status that is looked at.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct PodStatusView {
+    #[serde(default)]
+    pub conditions: Vec<PodCondition>,
+    #[serde(default)]
+    pub container_statuses: Vec<ContainerStatus>,
+    #[serde(default)]
+    pub init_container_statuses: Vec<ContainerStatus>,
+}
+
+/// A server that has not opened its port after this time is called one that does not listen. It may
+/// still come: some download a model first. Then the condition clears by itself.
+const LISTENS_WITHIN: Duration = Duration::from_secs(15);
+
+/// Why a pod does not work, or when to look again.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Finding {
+    Fine,
+    Trouble(Trouble),
+    LookAgainIn(Duration),
+}
+
+impl PodView {
+    pub(super) fn find(&self, port: i32, now: Timestamp) -> Finding {
+        if self.metadata.deletion_timestamp.is_some() || self.has("Ready") {
+            return Finding::Fine;
+        }
+        if let Some(trouble) = self.unschedulable() {
+            return Finding::Trouble(trouble);
+        }
+        let containers = self.status.init_container_statuses.iter().chain(&self.status.container_statuses);
+        let mut again = None;
+        for container in containers {
+            match in_container(container, port, now) {
+                Finding::Fine => {}
+                Finding::Trouble(trouble) => return Finding::Trouble(trouble),
+                Finding::LookAgainIn(wait) => again = Some(wait),
+            }
+        }
+        again.map_or(Finding::Fine, Finding::LookAgainIn)
+    }
+
+    /// Which template of its Deployment a pod was made from.
+    pub(super) fn template_hash(&self) -> Option<&String> {
+        self.metadata.labels.as_ref()?.get("pod-template-hash")
+    }
+
+    fn has(&self, condition: &str) -> bool {
+        self.status.conditions.iter().any(|it| it.type_ == condition && it.status == "True")
+    }
+
+    fn unschedulable(&self) -> Option<Trouble> {
+        let is_it = |it: &&PodCondition| {
+            it.type_ == "PodScheduled" && it.status == "False" && it.reason.as_deref() == Some("Unschedulable")
+        };
+        let condition = self.status.conditions.iter().find(is_it)?;
+        Some(Trouble::new(
+            Reason::Unschedulable,
+            "No node can take the pod: add capacity, or relax resources, nodeSelector, tolerations or affinity.",
+            condition.message.as_deref(),
+        ))
+    }
+}
+
+fn in_container(status: &ContainerStatus, port: i32, now: Timestamp) -> Finding {
+    let state = status.state.clone().unwrap_or_default();
+    if let Some(waiting) = &state.waiting {
+        let message = waiting.message.as_deref();
+        match waiting.reason.as_deref().unwrap_or_default() {
+            "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "RegistryUnavailable" => {
+                return Finding::Trouble(image_trouble(&status.image, message));
+            }
+            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+                return Finding::Trouble(Trouble::new(
+                    Reason::ContainerConfigError,
+                    "The container cannot be made as described: check the Secrets, keys, command, user and mounts that it names.",
+                    message,
+                ));
+            }
+            _ => {}
+        }
+    }
+    let was_killed_unstarted = status.started == Some(false);
+    let ended = state.terminated.or_else(|| status.last_state.clone().unwrap_or_default().terminated);
+    match (ended, state.running) {
+        (Some(end), _) => Finding::Trouble(crash(end.exit_code, end.reason.as_deref(), end.message.as_deref(), was_killed_unstarted, port)),
+        (None, Some(running)) => silence(running.started_at.map(|time| time.0), port, now),
+        (None, None) => Finding::Fine,
+    }
+}
+
+/// The two reasons that kubelet alternates between say the same: one text for both, or the status
+/// would change for ever.
+fn image_trouble(image: &str, message: Option<&str>) -> Trouble {
+    let detail = message.map(|text| text.split_once("ErrImagePull: ").map_or(text, |(_, rest)| rest));
+    Trouble::new(
+        Reason::ImagePullFailed,
+        &format!("The image \"{image}\" cannot be pulled: check its name and tag, and imagePullSecrets for a private registry."),
+        detail.filter(|text| !text.starts_with("Back-off")),
+    )
+}
+
+fn crash(code: i32, reason: Option<&str>, message: Option<&str>, before_start: bool, port: i32) -> Trouble {
+    // 137 and 143: ended by a signal, which is kubelet's after a failed startup or liveness probe.
+    if before_start && matches!(code, 137 | 143) && reason != Some("OOMKilled") {
+        return not_listening(port);
+    }
+    let hint = match (code, reason) {
+        (_, Some("OOMKilled")) => "The container used more memory than its limit: raise resources.limits.memory.".to_owned(),
+        (0, _) => "The server ended by itself, without an error. One that speaks stdio does so at once: turn on its \
+                   streamable HTTP transport with args or env."
+            .to_owned(),
+        (code, _) => format!("The container ends with exit code {code}: see its log with kubectl logs."),
+    };
+    let last_line = message.and_then(|text| text.lines().rev().find(|line| !line.trim().is_empty()));
+    Trouble::new(Reason::CrashLooping, &hint, last_line)
+}
+
+fn silence(started_at: Option<Timestamp>, port: i32, now: Timestamp) -> Finding {
+    let Some(started_at) = started_at else { return Finding::Fine };
+    let running = now.duration_since(started_at).unsigned_abs();
+    match LISTENS_WITHIN.checked_sub(running) {
+        Some(wait) if !wait.is_zero() => Finding::LookAgainIn(wait),
+        _ => Finding::Trouble(not_listening(port)),
+    }
+}
+
+fn not_listening(port: i32) -> Trouble {
+    Trouble::new(
+        Reason::NotListening,
+        &format!(
+            "The container runs but its health check on port {port} fails: make the server listen on 0.0.0.0:{port} \
+             (many listen on 127.0.0.1 only, or on another port), or set spec.port to the port that it uses."
+        ),
+        None,
+    )
+}
+
+impl Trouble {
+    pub(super) fn new(reason: Reason, hint: &str, detail: Option<&str>) -> Self {
+        let detail = detail.map(|text| text::cleaned(text, 256)).filter(|text| !text.is_empty());
+        Self { reason, hint: hint.to_owned(), detail }
+    }
+}

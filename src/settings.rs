@@ -1,0 +1,110 @@
+//! What an administrator may set for the whole operator: flags, each with an environment variable
+//! of the same name. Read once, checked, and shown by `--print-settings`.
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::net::SocketAddr;
+
+/// Settings of the operator.
+#[derive(Args, Serialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// Namespaces to serve, separated by commas. Default: all.
+    #[arg(long, env = "LANDFALL_NAMESPACES", value_delimiter = ',', value_parser = namespace)]
+    pub namespaces: Vec<String>,
+
+    /// DNS domain of the cluster's Services. Default: found in /etc/resolv.conf, else cluster.local.
+    #[arg(long, env = "LANDFALL_CLUSTER_DOMAIN")]
+    pub cluster_domain: Option<String>,
+
+    /// Watches Secrets, so that a missing one is named at once. It needs the right to list and
+    /// watch all Secrets of the namespaces served; their values are not kept.
+    #[arg(long, env = "LANDFALL_WATCH_SECRETS")]
+    pub watch_secrets: bool,
+
+    /// How many servers are reconciled at the same time.
+    #[arg(long, env = "LANDFALL_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+
+    /// Elects a leader by a Lease, so that of several replicas one works. Set to false for a single
+    /// process on a laptop.
+    #[arg(long, env = "LANDFALL_LEADER_ELECTION", default_value_t = true, action = clap::ArgAction::Set)]
+    pub leader_election: bool,
+
+    /// Namespace of the Lease. Default: that of the operator's own pod, else `default`.
+    #[arg(long, env = "LANDFALL_LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+
+    /// Address on which /livez, /readyz and /metrics are served.
+    #[arg(long, env = "LANDFALL_LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+
+    /// Form of the log on standard error.
+    #[arg(long, env = "LANDFALL_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug, trace, or a filter such as
+    /// `info,landfall=debug`.
+    #[arg(long, env = "LANDFALL_LOG", default_value = "info")]
+    pub log: String,
+}
+
+/// Form of the log.
+#[derive(ValueEnum, Serialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the pure steps need to know of the cluster.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Platform {
+    /// DNS domain of the cluster's Services.
+    pub cluster_domain: String,
+    /// Whether this is `OpenShift`, which assigns users and groups to pods itself.
+    pub openshift: bool,
+}
+
+impl Default for Platform {
+    fn default() -> Self {
+        Self { cluster_domain: "cluster.local".into(), openshift: false }
+    }
+}
+
+/// The cluster's domain as a pod's resolver is told of it: `search NS.svc.DOMAIN svc.DOMAIN …`.
+pub fn domain_of(resolv_conf: &str) -> Option<String> {
+    let words = resolv_conf.lines().filter_map(|line| line.trim().strip_prefix("search ")).flat_map(str::split_whitespace);
+    words.filter_map(|word| word.strip_prefix("svc.")).map(|domain| domain.trim_end_matches('.').to_owned()).next()
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    let fits = |it: &str| it.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if !text.is_empty() && text.len() <= 63 && fits(text) && !text.starts_with('-') && !text.ends_with('-') {
+        return Ok(text.to_owned());
+    }
+    Err("a namespace has at most 63 lower-case letters, digits and '-', such as team-a".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_is_read_from_a_pods_resolver() {
+        let pod = "nameserver 10.96.0.10\nsearch team.svc.corp.example svc.corp.example corp.example\noptions ndots:5\n";
+        assert_eq!(domain_of(pod).as_deref(), Some("corp.example"));
+        assert_eq!(domain_of("nameserver 1.1.1.1\nsearch home\n"), None);
+    }
+
+    #[test]
+    fn a_namespace_that_cannot_exist_is_refused() {
+        assert!(namespace("team-a").is_ok());
+        for text in ["", "-a", "a-", "Team", "a b", "a/b", &"a".repeat(64)] {
+            assert!(namespace(text).is_err(), "{text:?}");
+        }
+    }
+}

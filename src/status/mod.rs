@@ -1,0 +1,142 @@
+//! `Observation -> MCPServerStatus`: what is reported, and whether it differs from what is there.
+//! Pure; [`crate::controller`] writes it.
+
+mod summary;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::MCPServerStatus;
+use crate::api::conditions::{ConditionType, Reason};
+use crate::apply::ApplyError;
+use crate::labels;
+use crate::observe::{Observation, Workload};
+use crate::text;
+use crate::validate::{Problems, ValidatedServer};
+
+/// Longest message of a condition, in bytes; the API allows 32 KiB, which nobody would read.
+const LONGEST_MESSAGE: usize = 2048;
+
+/// How a reconcile went.
+pub enum Outcome<'a> {
+    /// The resource could not be read.
+    Undecodable(&'a str),
+    /// The spec breaks rules; what runs keeps running.
+    Invalid(&'a Problems),
+    /// A child could not be made, and trying again at once would not help.
+    Refused(&'a ApplyError),
+    /// The children were looked at.
+    Observed {
+        server: &'a ValidatedServer,
+        observation: &'a Observation,
+        /// Changes that suspension holds back.
+        pending: &'a [String],
+    },
+}
+
+/// One statement of a status, without its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Statement {
+    type_: ConditionType,
+    status: Truth,
+    reason: Reason,
+    message: String,
+    detail: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+impl Truth {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl Statement {
+    fn new(type_: ConditionType, status: Truth, reason: Reason, message: impl Into<String>) -> Self {
+        Self { type_, status, reason, message: message.into(), detail: None }
+    }
+
+    fn with_detail(mut self, detail: Option<String>) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// As a condition; it keeps the time of `before` where the status is the same, and its message
+    /// where only the detail differs: a crash loop whose log lines carry a time stamp would
+    /// otherwise be written down at each crash.
+    fn into_condition(self, before: Option<&Condition>, generation: Option<i64>, now: Timestamp) -> Condition {
+        let is_same_status = |it: &&Condition| it.status == self.status.as_str();
+        let is_same = |it: &&Condition| {
+            it.reason == self.reason.as_str() && it.observed_generation == generation && it.message.starts_with(&self.message)
+        };
+        let message = match (&self.detail, before.filter(is_same_status).filter(is_same)) {
+            (Some(_), Some(before)) => before.message.clone(),
+            (Some(detail), None) => format!("{} ({detail})", self.message),
+            (None, _) => self.message.clone(),
+        };
+        Condition {
+            type_: self.type_.as_str().into(),
+            status: self.status.as_str().into(),
+            reason: self.reason.as_str().into(),
+            message: text::shortened(&message, LONGEST_MESSAGE),
+            observed_generation: generation,
+            last_transition_time: before.filter(is_same_status).map_or(Time(now), |it| it.last_transition_time.clone()),
+        }
+    }
+}
+
+/// The status to report. It equals `before` if there is nothing new.
+pub fn next(before: Option<&MCPServerStatus>, generation: Option<i64>, outcome: &Outcome<'_>, now: Timestamp) -> MCPServerStatus {
+    let mut status = before.cloned().unwrap_or_default();
+    status.observed_generation = generation;
+    if let Outcome::Observed { server, observation, .. } = outcome {
+        status.url = Some(server.cluster_url.clone());
+        status.cluster_url = Some(server.cluster_url.clone());
+        status.selector = Some(labels::selector_text(&server.name));
+        status.replicas = Some(observation.replicas);
+        status.ready_replicas = Some(observation.ready_replicas);
+    }
+    let statements = summary::statements(outcome);
+    let find = |type_: &str| before.and_then(|it| it.conditions.iter().find(|it| it.type_ == type_));
+    // What this outcome says nothing about (a spec that is wrong says nothing about pods) stays.
+    let is_kept = |it: &&Condition| {
+        statements.iter().all(|new| new.type_.as_str() != it.type_) && !summary::is_momentary(&it.type_)
+    };
+    let mut conditions: Vec<_> = before.iter().flat_map(|it| &it.conditions).filter(is_kept).cloned().collect();
+    conditions.extend(statements.iter().map(|new| {
+        let before = find(new.type_.as_str());
+        new.clone().into_condition(before, generation, now)
+    }));
+    conditions.sort_by_key(|it| summary::place(&it.type_));
+    status.conditions = conditions;
+    status
+}
+
+/// Whether the first report can wait for what happens next: nothing was reported yet, and all is
+/// well so far. Two reports in one save the API server a write for each server.
+pub fn may_wait(before: Option<&MCPServerStatus>, outcome: &Outcome<'_>) -> bool {
+    let Outcome::Observed { server, observation, pending } = outcome else { return false };
+    before.is_none_or(|it| it.conditions.is_empty())
+        && server.missing.is_empty()
+        && pending.is_empty()
+        && observation.trouble.is_none()
+        && matches!(observation.workload, Workload::Unseen | Workload::RollingOut { .. })
+}
+
+/// What the status says of readiness, for events and metrics.
+pub fn ready(status: Option<&MCPServerStatus>) -> Option<&Condition> {
+    status?.conditions.iter().find(|it| it.type_ == ConditionType::Ready.as_str())
+}
+
+#[cfg(test)]
+mod tests;

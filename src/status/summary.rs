@@ -1,0 +1,137 @@
+//! Which statements an outcome amounts to: the parts, their sum `Ready`, and kstatus' two on top.
+
+use super::{Outcome, Statement, Truth};
+use crate::api::conditions::{ConditionType, Reason};
+use crate::apply::ApplyError;
+use crate::observe::{Observation, Workload};
+use crate::validate::ValidatedServer;
+
+/// Order of the conditions in the status: parts first, then the sum.
+const ORDER: [ConditionType; 6] = [
+    ConditionType::Accepted,
+    ConditionType::ReferencesResolved,
+    ConditionType::Available,
+    ConditionType::Ready,
+    ConditionType::Reconciling,
+    ConditionType::Stalled,
+];
+
+/// Where a condition stands in the status.
+pub(super) fn place(type_: &str) -> usize {
+    ORDER.iter().position(|it| it.as_str() == type_).unwrap_or(ORDER.len())
+}
+
+/// Conditions that are absent when they are not true.
+pub(super) fn is_momentary(type_: &str) -> bool {
+    [ConditionType::Reconciling, ConditionType::Stalled].iter().any(|it| it.as_str() == type_)
+}
+
+pub(super) fn statements(outcome: &Outcome<'_>) -> Vec<Statement> {
+    match outcome {
+        Outcome::Undecodable(error) => refusal(
+            Reason::Undecodable,
+            &format!("The resource cannot be read: {error}. Change that field; what runs keeps running."),
+        ),
+        Outcome::Invalid(problems) => {
+            refusal(Reason::InvalidSpec, &format!("The spec breaks rules; what runs keeps running. {problems}"))
+        }
+        Outcome::Refused(error) => refusal(refusal_reason(error), &error.to_string()),
+        Outcome::Observed { server, observation, pending } => observed(server, observation, pending),
+    }
+}
+
+fn refusal_reason(error: &ApplyError) -> Reason {
+    match error {
+        ApplyError::NameConflict { .. } => Reason::NameConflict,
+        ApplyError::Forbidden { .. } => Reason::Forbidden,
+        _ => Reason::RejectedByCluster,
+    }
+}
+
+/// Only a person can help.
+fn refusal(reason: Reason, message: &str) -> Vec<Statement> {
+    [
+        (ConditionType::Accepted, Truth::False),
+        (ConditionType::Ready, Truth::False),
+        (ConditionType::Stalled, Truth::True),
+    ]
+    .map(|(type_, status)| Statement::new(type_, status, reason, message))
+    .into()
+}
+
+fn observed(server: &ValidatedServer, observation: &Observation, pending: &[String]) -> Vec<Statement> {
+    let accepted = Statement::new(ConditionType::Accepted, Truth::True, Reason::Accepted, "The spec is valid and was applied.");
+    let parts = [accepted, references(server), available(observation)];
+    let ready = ready(&parts, observation, pending);
+    let mut statements = Vec::from(parts);
+    if ready.reason == Reason::ProgressDeadlineExceeded {
+        statements.push(Statement { type_: ConditionType::Stalled, status: Truth::True, ..ready.clone() });
+    } else if ready.status != Truth::True && ready.reason != Reason::Suspended {
+        statements.push(Statement { type_: ConditionType::Reconciling, status: Truth::True, ..ready.clone() });
+    }
+    statements.push(ready);
+    statements
+}
+
+fn references(server: &ValidatedServer) -> Statement {
+    let new = |status, reason, message: &str| Statement::new(ConditionType::ReferencesResolved, status, reason, message);
+    if server.missing.is_empty() {
+        return new(Truth::True, Reason::Resolved, "Everything that the spec refers to exists, as far as it is watched.");
+    }
+    new(Truth::False, Reason::MissingReference, &server.missing.join("; "))
+}
+
+fn available(observation: &Observation) -> Statement {
+    let new = |status, reason, message: &str| Statement::new(ConditionType::Available, status, reason, message);
+    let serving = match observation.workload {
+        Workload::Up => true,
+        Workload::RollingOut { serving } | Workload::Stuck { serving } => serving,
+        Workload::Unseen | Workload::ScaledToZero | Workload::Down => false,
+    };
+    if serving {
+        return new(Truth::True, Reason::MinimumReplicasAvailable, "At least one pod passes its readiness check.");
+    }
+    if let Some(trouble) = &observation.trouble {
+        return new(Truth::False, trouble.reason, &trouble.hint).with_detail(trouble.detail.clone());
+    }
+    match observation.workload {
+        Workload::ScaledToZero => {
+            new(Truth::False, Reason::ScaledToZero, "The number of replicas is zero: set spec.replicas to start the server.")
+        }
+        Workload::Unseen => new(Truth::Unknown, Reason::Pending, "The Deployment's controller has not reported yet."),
+        _ => new(Truth::False, Reason::Starting, "No pod passes its readiness check yet."),
+    }
+}
+
+/// True when every part is, and all pods are of this generation.
+fn ready(parts: &[Statement], observation: &Observation, pending: &[String]) -> Statement {
+    let new = |status, reason, message: &str| Statement::new(ConditionType::Ready, status, reason, message);
+    if !pending.is_empty() {
+        let changes = pending.join(", ");
+        return new(
+            Truth::False,
+            Reason::Suspended,
+            &format!("spec.suspend holds back changes ({changes}): set it to false to apply them."),
+        );
+    }
+    if let Some(part) = parts.iter().find(|part| part.status != Truth::True) {
+        return Statement { type_: ConditionType::Ready, ..part.clone() };
+    }
+    let trouble = observation.trouble.as_ref();
+    match observation.workload {
+        Workload::Up => new(Truth::True, Reason::Ready, "Clients can use the server at status.url."),
+        Workload::Stuck { .. } => new(
+            Truth::False,
+            Reason::ProgressDeadlineExceeded,
+            &format!(
+                "The rollout has stopped; older pods still answer. {}",
+                trouble.map_or("Look at the pods with kubectl describe.", |it| &it.hint)
+            ),
+        )
+        .with_detail(trouble.and_then(|it| it.detail.clone())),
+        _ => match trouble {
+            Some(it) => new(Truth::False, it.reason, &format!("Older pods still answer. {}", it.hint)).with_detail(it.detail.clone()),
+            None => new(Truth::False, Reason::RollingOut, "Pods of this generation are starting; older ones still answer."),
+        },
+    }
+}

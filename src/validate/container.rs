@@ -1,0 +1,195 @@
+//! The parts of the spec that speak of the server's container.
+
+use k8s_openapi::DeepMerge;
+use k8s_openapi::api::core::v1::{
+    Capabilities, EnvVar, Probe, ResourceRequirements, SecurityContext, TCPSocketAction,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use std::collections::BTreeSet;
+
+use super::{Problems, ServicePlan};
+use crate::api::{MCPServerSpec, ProbeSpec, ScratchMedium};
+use crate::build::MCP_PORT;
+use crate::quantity;
+
+/// Always writable: most runtimes want it, and it costs nothing.
+const TMP: &str = "/tmp";
+
+/// The probes of the container; `None` for one that is disabled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResolvedProbes {
+    pub startup: Option<Probe>,
+    pub readiness: Option<Probe>,
+    pub liveness: Option<Probe>,
+}
+
+/// A scratch directory and the volume that it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScratchVolume {
+    pub volume: String,
+    pub path: String,
+    pub size_limit: Option<Quantity>,
+    pub medium: ScratchMedium,
+}
+
+pub(super) fn check_env(spec: &MCPServerSpec, problems: &mut Problems) {
+    let mut names = BTreeSet::new();
+    for (at, variable) in spec.env.iter().enumerate() {
+        let field = format!("spec.env[{at}]");
+        if variable.name.is_empty() || !variable.name.bytes().all(|it| matches!(it, b' '..=b'~') && it != b'=') {
+            problems.add(format!("{field}.name"), format!("\"{}\" is no variable name: use printable ASCII without '='", variable.name));
+        }
+        if !names.insert(&variable.name) {
+            problems.add(format!("{field}.name"), format!("\"{}\" is set twice: keep one", variable.name));
+        }
+        check_variable_source(&field, variable, problems);
+    }
+    for (at, from) in spec.env_from.iter().enumerate() {
+        let sources = usize::from(from.secret_ref.is_some()) + usize::from(from.config_map_ref.is_some());
+        if sources != 1 {
+            problems.add(format!("spec.envFrom[{at}]"), format!("has {sources} sources: give one of secretRef and configMapRef"));
+        }
+    }
+}
+
+fn check_variable_source(field: &str, variable: &EnvVar, problems: &mut Problems) {
+    let Some(from) = &variable.value_from else { return };
+    let sources = [
+        from.config_map_key_ref.is_some(),
+        from.secret_key_ref.is_some(),
+        from.field_ref.is_some(),
+        from.resource_field_ref.is_some(),
+    ];
+    let count = sources.iter().filter(|given| **given).count();
+    if count != 1 {
+        problems.add(
+            format!("{field}.valueFrom"),
+            format!("has {count} sources: give one of secretKeyRef, configMapKeyRef, fieldRef and resourceFieldRef"),
+        );
+    }
+    if variable.value.as_ref().is_some_and(|value| !value.is_empty()) {
+        problems.add(field, "has both value and valueFrom: keep one");
+    }
+}
+
+pub(super) fn check_resources(spec: &MCPServerSpec, problems: &mut Problems) {
+    let Some(ResourceRequirements { requests, limits, .. }) = &spec.resources else { return };
+    for (kind, quantities) in [("requests", requests), ("limits", limits)] {
+        for (name, quantity) in quantities.iter().flatten() {
+            check_quantity(&format!("spec.resources.{kind}.{name}"), quantity, problems);
+        }
+    }
+    for (name, request) in requests.iter().flatten() {
+        let limit = limits.iter().flatten().find(|(limited, _)| *limited == name);
+        if let Some((_, limit)) = limit
+            && quantity::compare(&request.0, &limit.0).is_some_and(std::cmp::Ordering::is_gt)
+        {
+            problems.add(
+                format!("spec.resources.requests.{name}"),
+                format!("{} is more than the limit {}: lower it or raise the limit", request.0, limit.0),
+            );
+        }
+    }
+}
+
+fn check_quantity(field: &str, quantity: &Quantity, problems: &mut Problems) {
+    if quantity::parse(&quantity.0).is_none_or(|value| value.is_negative()) {
+        problems.add(field, format!("\"{}\" is no quantity: write 500m, 0.5, 128Mi or 1Gi", quantity.0));
+    }
+}
+
+/// Every directory that can be written to, each with a volume of its own.
+pub(super) fn scratch(spec: &MCPServerSpec, problems: &mut Problems) -> Vec<ScratchVolume> {
+    let mut paths = BTreeSet::from([TMP]);
+    let mut volumes = vec![ScratchVolume {
+        volume: "tmp".into(),
+        path: TMP.into(),
+        size_limit: None,
+        medium: ScratchMedium::Disk,
+    }];
+    for (at, scratch) in spec.scratch.iter().enumerate() {
+        let field = format!("spec.scratch[{at}]");
+        if let Some(limit) = &scratch.size_limit {
+            check_quantity(&format!("{field}.sizeLimit"), limit, problems);
+        }
+        let volume = ScratchVolume {
+            volume: format!("scratch-{at}"),
+            path: scratch.path.clone(),
+            size_limit: scratch.size_limit.clone(),
+            medium: scratch.medium.unwrap_or(ScratchMedium::Disk),
+        };
+        if scratch.path == TMP {
+            volumes[0] = ScratchVolume { volume: "tmp".into(), ..volume };
+        } else if paths.insert(&scratch.path) {
+            volumes.push(volume);
+        } else {
+            problems.add(format!("{field}.path"), format!("\"{}\" is named twice: keep one", scratch.path));
+        }
+    }
+    volumes
+}
+
+/// The probes of the spec over those that every server gets.
+pub(super) fn probes(spec: &MCPServerSpec, service: &ServicePlan, problems: &mut Problems) -> ResolvedProbes {
+    let own = spec.probes.clone().unwrap_or_default();
+    // Every second, so that a server is known to be up as soon as it is; five minutes, since some
+    // download a model or a package first.
+    let startup = Probe { period_seconds: Some(1), failure_threshold: Some(300), ..Probe::default() };
+    let steady = Probe { period_seconds: Some(10), failure_threshold: Some(3), ..Probe::default() };
+    let mut resolve = |field: &str, own: Option<ProbeSpec>, default: Probe| {
+        let probe = resolve_probe(own.unwrap_or_default(), default)?;
+        check_probe_port(&format!("spec.probes.{field}"), &probe, service, problems);
+        Some(probe)
+    };
+    ResolvedProbes {
+        startup: resolve("startup", own.startup, startup),
+        readiness: resolve("readiness", own.readiness, steady.clone()),
+        liveness: resolve("liveness", own.liveness, steady),
+    }
+}
+
+fn resolve_probe(own: ProbeSpec, mut default: Probe) -> Option<Probe> {
+    if own.disabled {
+        return None;
+    }
+    let probe = own.probe;
+    let has_handler =
+        probe.exec.is_some() || probe.grpc.is_some() || probe.http_get.is_some() || probe.tcp_socket.is_some();
+    if !has_handler {
+        let port = IntOrString::String(MCP_PORT.into());
+        default.tcp_socket = Some(TCPSocketAction { port, host: None });
+    }
+    default.merge_from(probe);
+    Some(default)
+}
+
+fn check_probe_port(field: &str, probe: &Probe, service: &ServicePlan, problems: &mut Problems) {
+    let http = probe.http_get.as_ref().map(|action| &action.port);
+    let tcp = probe.tcp_socket.as_ref().map(|action| &action.port);
+    let Some(IntOrString::String(name)) = http.or(tcp) else { return };
+    let known: Vec<_> = std::iter::once(MCP_PORT).chain(service.extra_ports.iter().map(|port| port.name.as_str())).collect();
+    if !known.contains(&name.as_str()) {
+        problems.add(
+            format!("{field}.port"),
+            format!("there is no port named \"{name}\": use a number, or one of {}", known.join(", ")),
+        );
+    }
+}
+
+/// Restricted by default; a field of the spec replaces that field.
+pub(super) fn security_context(spec: &MCPServerSpec) -> SecurityContext {
+    let own = spec.security_context.clone().unwrap_or_default();
+    let privileged = own.privileged == Some(true);
+    let mut context = SecurityContext {
+        // A privileged container escalates by definition, and the API server refuses the contradiction.
+        allow_privilege_escalation: (!privileged).then_some(false),
+        capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), add: None }),
+        ..SecurityContext::default()
+    };
+    if own.capabilities.is_some() {
+        context.capabilities = None;
+    }
+    context.merge_from(own);
+    context
+}

@@ -1,0 +1,95 @@
+//! Names and labels that Kubernetes would refuse.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Problem, Problems};
+
+/// Name of a server that can also be the name of its Service, and a label's value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerName(String);
+
+impl ServerName {
+    pub(super) fn parse(name: &str) -> Result<Self, Problem> {
+        let ends_well = name.ends_with(|end: char| end.is_ascii_lowercase() || end.is_ascii_digit());
+        let starts_well = name.starts_with(|start: char| start.is_ascii_lowercase());
+        let inner = name.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-');
+        if starts_well && ends_well && inner && name.len() <= 63 {
+            return Ok(Self(name.to_owned()));
+        }
+        Err(Problem {
+            field: "metadata.name".into(),
+            message: format!(
+                "\"{name}\" becomes the name of a Service: use at most 63 lower-case letters, digits and '-', \
+                 starting with a letter and ending with a letter or digit"
+            ),
+        })
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Notes every label that the API server would refuse.
+pub(super) fn check_labels(field: &str, labels: &BTreeMap<String, String>, problems: &mut Problems) {
+    for (key, value) in labels {
+        check_key(field, key, problems);
+        if !is_label_value(value) {
+            problems.add(
+                format!("{field}[{key}]"),
+                format!(
+                    "\"{value}\" is no label value: use at most 63 letters, digits, '-', '_' and '.', \
+                     starting and ending with a letter or digit"
+                ),
+            );
+        }
+    }
+}
+
+/// Notes every annotation that the API server would refuse.
+pub(super) fn check_annotations(field: &str, annotations: &BTreeMap<String, String>, problems: &mut Problems) {
+    for key in annotations.keys() {
+        check_key(field, key, problems);
+    }
+}
+
+fn check_key(field: &str, key: &str, problems: &mut Problems) {
+    let (prefix, name) = key.rsplit_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    let prefix_fits = prefix.is_none_or(is_dns_subdomain);
+    if !prefix_fits || name.is_empty() || !is_label_value(name) {
+        problems.add(
+            field,
+            format!(
+                "\"{key}\" is no valid key: use a name of at most 63 letters, digits, '-', '_' and '.', \
+                 optionally after a DNS name and '/'"
+            ),
+        );
+    }
+}
+
+fn is_label_value(value: &str) -> bool {
+    let ends = |it: char| it.is_ascii_alphanumeric();
+    value.is_empty()
+        || (value.len() <= 63
+            && value.starts_with(ends)
+            && value.ends_with(ends)
+            && value.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it)))
+}
+
+fn is_dns_subdomain(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let ends = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
+        label.starts_with(ends)
+            && label.ends_with(ends)
+            && label.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
