@@ -41,19 +41,15 @@ pub fn remove(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// One on version 2; one per controller on version 1.
+/// One on version 2; one per controller on version 1, often with one of version 2 beside them.
 fn hierarchies() -> Result<Vec<PathBuf>> {
-    let root = Path::new(ROOT);
-    if root.join("cgroup.controllers").exists() {
-        return Ok(vec![root.to_owned()]);
-    }
     let mounts = fs::read_to_string("/proc/self/mounts").context("cannot read the mounts")?;
     Ok(mounts
         .lines()
         .filter_map(|line| {
             let mut fields = line.split(' ').skip(1);
             let (path, kind) = (Path::new(fields.next()?), fields.next()?);
-            (path.starts_with(root) && kind == "cgroup").then(|| path.to_owned())
+            (path.starts_with(ROOT) && matches!(kind, "cgroup" | "cgroup2")).then(|| path.to_owned())
         })
         .collect())
 }
