@@ -28,12 +28,7 @@ type Key = (String, String);
 impl<K: Resource + Clone> Cache<K> {
     /// An empty cache; `group_of` gives an object's group, or `None` for one that is of no use.
     pub fn new(group_of: fn(&K) -> Option<String>) -> Self {
-        let state = State {
-            groups: HashMap::new(),
-            places: HashMap::new(),
-            listed: HashSet::new(),
-            synced: false,
-        };
+        let state = State { groups: HashMap::new(), places: HashMap::new(), listed: HashSet::new(), synced: false };
         Self { group_of, state: RwLock::new(state) }
     }
 
@@ -49,7 +44,9 @@ impl<K: Resource + Clone> Cache<K> {
             watcher::Event::InitDone => {
                 let listed = std::mem::take(&mut state.listed);
                 let gone: Vec<_> = state.places.keys().filter(|key| !listed.contains(*key)).cloned().collect();
-                gone.iter().for_each(|key| state.remove(key));
+                for key in &gone {
+                    state.remove(key);
+                }
                 state.synced = true;
             }
             watcher::Event::Apply(object) => self.insert(&mut state, Arc::new(object.clone())),

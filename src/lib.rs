@@ -28,5 +28,7 @@ pub mod quantity;
 pub mod references;
 pub mod settings;
 pub mod status;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod validate;

@@ -77,7 +77,8 @@ impl Default for Platform {
 
 /// The cluster's domain as a pod's resolver is told of it: `search NS.svc.DOMAIN svc.DOMAIN …`.
 pub fn domain_of(resolv_conf: &str) -> Option<String> {
-    let words = resolv_conf.lines().filter_map(|line| line.trim().strip_prefix("search ")).flat_map(str::split_whitespace);
+    let words =
+        resolv_conf.lines().filter_map(|line| line.trim().strip_prefix("search ")).flat_map(str::split_whitespace);
     words.filter_map(|word| word.strip_prefix("svc.")).map(|domain| domain.trim_end_matches('.').to_owned()).next()
 }
 
@@ -95,7 +96,8 @@ mod tests {
 
     #[test]
     fn the_domain_is_read_from_a_pods_resolver() {
-        let pod = "nameserver 10.96.0.10\nsearch team.svc.corp.example svc.corp.example corp.example\noptions ndots:5\n";
+        let pod =
+            "nameserver 10.96.0.10\nsearch team.svc.corp.example svc.corp.example corp.example\noptions ndots:5\n";
         assert_eq!(domain_of(pod).as_deref(), Some("corp.example"));
         assert_eq!(domain_of("nameserver 1.1.1.1\nsearch home\n"), None);
     }

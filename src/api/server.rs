@@ -1,8 +1,8 @@
 //! `MCPServer` itself: the top level of the spec.
 
 use k8s_openapi::api::core::v1::{
-    EnvFromSource, EnvVar, LocalObjectReference, PodSecurityContext, ResourceRequirements,
-    SecurityContext, Toleration, TopologySpreadConstraint,
+    EnvFromSource, EnvVar, LocalObjectReference, PodSecurityContext, ResourceRequirements, SecurityContext, Toleration,
+    TopologySpreadConstraint,
 };
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -163,7 +163,7 @@ pub struct MCPServerSpec {
 
     /// Affinity of the pods, as `pod.spec.affinity` (see `kubectl explain pod.spec.affinity`).
     /// Default: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::raw_object")]
     pub affinity: Option<Map<String, Value>>,
 
@@ -195,7 +195,7 @@ pub struct MCPServerSpec {
     /// What the fields above do not offer: a partial pod template (`metadata`, `spec`) merged over
     /// the one that Landfall makes, lists by their keys. The server's container is named `server`.
     /// Default: none. Example: `{spec: {hostAliases: [{ip: 10.0.0.9, hostnames: [db]}]}}`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::raw_object")]
     pub pod_template: Option<Map<String, Value>>,
 

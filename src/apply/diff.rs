@@ -140,8 +140,15 @@ fn is_same_key(key: &str, desired: &Value, live: &Value) -> bool {
 fn merge_keys(place: &Place<'_>) -> Option<&'static [&'static str]> {
     let above = place.parent.map_or("", |parent| parent.field);
     Some(match place.field {
-        "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets"
-        | "resourceClaims" | "claims" | "schedulingGates" => &["name"],
+        "containers"
+        | "initContainers"
+        | "ephemeralContainers"
+        | "env"
+        | "volumes"
+        | "imagePullSecrets"
+        | "resourceClaims"
+        | "claims"
+        | "schedulingGates" => &["name"],
         "volumeMounts" => &["mountPath"],
         "volumeDevices" => &["devicePath"],
         // In a Service's spec, and in a container.
@@ -221,12 +228,27 @@ mod tests {
         type Change = fn(&mut Value);
         let cases: [(Change, &str); 8] = [
             (|it| it["metadata"]["labels"] = json!({}), "metadata.labels.a"),
-            (|it| it["spec"]["template"]["spec"]["containers"][1]["image"] = json!("x:2"), "spec.template.spec.containers.image"),
+            (
+                |it| it["spec"]["template"]["spec"]["containers"][1]["image"] = json!("x:2"),
+                "spec.template.spec.containers.image",
+            ),
             (|it| it["spec"]["template"]["spec"]["containers"] = json!([]), "spec.template.spec.containers"),
-            (|it| it["spec"]["template"]["spec"]["containers"][1]["env"][0]["value"] = json!("9"), "spec.template.spec.containers.env.value"),
-            (|it| it["spec"]["template"]["spec"]["containers"][1]["resources"]["requests"]["cpu"] = json!("2"), "spec.template.spec.containers.resources.requests.cpu"),
-            (|it| it["spec"]["template"]["spec"]["volumes"][0] = json!({"name": "tmp", "hostPath": {"path": "/"}}), "spec.template.spec.volumes.emptyDir"),
-            (|it| it["spec"]["template"]["spec"]["tolerations"] = json!([{"key": "k"}, {"key": "l"}]), "spec.template.spec.tolerations"),
+            (
+                |it| it["spec"]["template"]["spec"]["containers"][1]["env"][0]["value"] = json!("9"),
+                "spec.template.spec.containers.env.value",
+            ),
+            (
+                |it| it["spec"]["template"]["spec"]["containers"][1]["resources"]["requests"]["cpu"] = json!("2"),
+                "spec.template.spec.containers.resources.requests.cpu",
+            ),
+            (
+                |it| it["spec"]["template"]["spec"]["volumes"][0] = json!({"name": "tmp", "hostPath": {"path": "/"}}),
+                "spec.template.spec.volumes.emptyDir",
+            ),
+            (
+                |it| it["spec"]["template"]["spec"]["tolerations"] = json!([{"key": "k"}, {"key": "l"}]),
+                "spec.template.spec.tolerations",
+            ),
             (|it| it["spec"] = json!(null), "spec"),
         ];
         for (change, path) in cases {

@@ -53,7 +53,7 @@ impl Applier {
     /// Applies `desired`, then removes what `server` has beyond it.
     pub async fn apply(&self, server: &ValidatedServer, desired: Children<Desired>) -> Result<Applied, ApplyError> {
         let mut pass = Pass { applier: self, server, pending: Vec::new() };
-        let children = desired.try_each(&mut Write(&mut pass)).await?;
+        let children = Box::pin(desired.try_each(&mut Write(&mut pass))).await?;
         let children = children.try_each(&mut Prune(&mut pass)).await?;
         Ok(Applied { children, pending: pass.pending })
     }
@@ -191,13 +191,11 @@ fn manifest<K: Child>(object: &K) -> Result<Value, ApplyError> {
 /// Ours is what this very `MCPServer` controls, and what nobody controls but carries our labels and
 /// hash: children that outlived their owner because it was deleted with `--cascade=orphan`.
 fn is_ours<K: Child>(object: &K, server: &ValidatedServer) -> bool {
-    match owner_uid(object) {
-        Some(uid) => uid == server.owner.uid,
-        None => {
-            let labels = object.labels();
-            labels.get(labels::MANAGED_BY).is_some_and(|it| it == labels::LANDFALL)
-                && labels.get(labels::INSTANCE).is_some_and(|it| it == server.name.as_str())
-                && object.annotations().contains_key(diff::APPLIED_HASH)
-        }
+    if let Some(uid) = owner_uid(object) {
+        return uid == server.owner.uid;
     }
+    let has = |key, value| object.labels().get(key).is_some_and(|it| it == value);
+    has(labels::MANAGED_BY, labels::LANDFALL)
+        && has(labels::INSTANCE, server.name.as_str())
+        && object.annotations().contains_key(diff::APPLIED_HASH)
 }

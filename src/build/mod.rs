@@ -50,3 +50,6 @@ fn filled<V>(map: BTreeMap<String, V>) -> Option<BTreeMap<String, V>> {
 fn listed<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,8 @@
 
 use k8s_openapi::DeepMerge;
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EmptyDirVolumeSource, Lifecycle, LifecycleHandler, PodSpec,
-    PodTemplateSpec, SleepAction, Volume, VolumeMount,
+    Container, ContainerPort, EmptyDirVolumeSource, Lifecycle, LifecycleHandler, PodSpec, PodTemplateSpec, SleepAction,
+    Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -29,12 +29,7 @@ pub(super) fn template(server: &ValidatedServer) -> PodTemplateSpec {
         template.merge_from(patch.clone());
     }
     // Last, so that nothing above can take the pods away from the selector of their Deployment.
-    template
-        .metadata
-        .get_or_insert_default()
-        .labels
-        .get_or_insert_default()
-        .extend(labels::recommended(&server.name));
+    template.metadata.get_or_insert_default().labels.get_or_insert_default().extend(labels::recommended(&server.name));
     template
 }
 
@@ -67,7 +62,7 @@ fn container(server: &ValidatedServer) -> Container {
     Container {
         name: SERVER_CONTAINER.into(),
         image: Some(server.image.clone()),
-        image_pull_policy: server.image_pull_policy.map(|policy| policy.as_str().into()),
+        image_pull_policy: Some(server.image_pull_policy.as_str().into()),
         command: listed(server.command.clone()),
         args: listed(server.args.clone()),
         env: listed(server.env.clone()),

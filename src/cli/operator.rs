@@ -58,7 +58,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn start_log(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log).with_context(|| format!("--log: \"{}\" is no filter", settings.log))?;
+    let filter =
+        EnvFilter::try_new(&settings.log).with_context(|| format!("--log: \"{}\" is no filter", settings.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Text => log.init(),
@@ -83,9 +84,9 @@ fn on_signal() -> anyhow::Result<Shutdown> {
 }
 
 async fn connect() -> anyhow::Result<Client> {
-    let config = Config::infer().await.context(
-        "no cluster: set KUBECONFIG to a kubeconfig file, or run in a pod with a ServiceAccount",
-    )?;
+    let config = Config::infer()
+        .await
+        .context("no cluster: set KUBECONFIG to a kubeconfig file, or run in a pod with a ServiceAccount")?;
     let layer = TimeoutLayer::new(REQUEST_TIMEOUT);
     Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
 }

@@ -3,8 +3,9 @@
 use kube::api::{Api, ObjectMeta};
 use kube::core::DynamicObject;
 use kube::{Client, Resource, ResourceExt};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 use super::references::ReferenceCache;
@@ -18,6 +19,9 @@ use crate::metrics::Metrics;
 use crate::observe::PodView;
 use crate::settings::Platform;
 
+/// A first report waits this long for what its Deployment does next, to be one write with it.
+const FIRST_REPORT_WAITS: Duration = Duration::from_secs(1);
+
 /// What every pass needs.
 pub(super) struct Context {
     pub(super) applier: Applier,
@@ -28,8 +32,8 @@ pub(super) struct Context {
     pub(super) metrics: Arc<Metrics>,
     pub(super) platform: Platform,
     client: Client,
-    /// Servers whose first report was put off, by uid.
-    put_off: Mutex<HashSet<String>>,
+    /// Until when the first report of a server is put off, by uid.
+    put_off: Mutex<HashMap<String, Instant>>,
 }
 
 impl Context {
@@ -84,9 +88,12 @@ impl Context {
         Ok(object.and_then(|object| serde_json::from_value(object.data.get("status")?.clone()).ok()))
     }
 
-    /// True once for each server.
-    pub(super) fn is_first_look(&self, server: &MCPServer) -> bool {
-        self.put_off.lock().unwrap_or_else(PoisonError::into_inner).insert(server.uid().unwrap_or_default())
+    /// How long the first report of a server is still put off.
+    pub(super) fn first_report_in(&self, server: &MCPServer) -> Option<Duration> {
+        let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+        let until =
+            put_off.entry(server.uid().unwrap_or_default()).or_insert_with(|| Instant::now() + FIRST_REPORT_WAITS);
+        until.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
     }
 
     /// Forgets a server that is gone.

@@ -45,7 +45,8 @@ impl Health {
             (&Method::GET, "/readyz") => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "text/plain",
-                "waiting for the first list of every watch: is the CRD installed, and are the rights granted?\n".to_owned(),
+                "waiting for the first list of every watch: is the CRD installed, and are the rights granted?\n"
+                    .to_owned(),
             ),
             (&Method::GET, "/metrics") => {
                 (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", self.metrics.text())

@@ -150,20 +150,23 @@ impl Scope {
         let cache = Arc::clone(context);
         let changes = self.changes(&everything(), |_| (), move |event| cache.references.config_maps.observe(event));
         let of = Arc::clone(context);
-        let controller = controller.watches_stream(changes, move |it: references::ConfigMapKeys| {
-            referrers(&of, Source::ConfigMap, &it)
-        });
+        let controller = controller
+            .watches_stream(changes, move |it: references::ConfigMapKeys| referrers(&of, Source::ConfigMap, &it));
         if !self.settings.watch_secrets {
             return controller;
         }
         let cache = Arc::clone(context);
         // Helm keeps its releases in Secrets: large, many, and never referred to.
         let config = everything().fields("type!=helm.sh/release.v1");
-        let changes = self.changes(&config, |_| (), move |event| {
-            if let Some(secrets) = &cache.references.secrets {
-                secrets.observe(event);
-            }
-        });
+        let changes = self.changes(
+            &config,
+            |_| (),
+            move |event| {
+                if let Some(secrets) = &cache.references.secrets {
+                    secrets.observe(event);
+                }
+            },
+        );
         let of = Arc::clone(context);
         controller.watches_stream(changes, move |it: references::SecretKeys| referrers(&of, Source::Secret, &it))
     }
@@ -176,7 +179,12 @@ impl Scope {
         note: impl Fn(&watcher::Event<K>) + Send + 'static,
     ) -> impl Stream<Item = watcher::Result<K>> + Send + 'static
     where
-        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
+        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
     {
         let metrics = Arc::clone(&self.health.metrics);
         watcher(self.api::<K>(), config.clone())

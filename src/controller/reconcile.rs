@@ -22,9 +22,6 @@ const PASS_TIMEOUT: Duration = Duration::from_mins(1);
 /// How soon to look again when a cache has yet to catch up.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
-/// A first report waits this long for what its Deployment does next, to be one write with it.
-const FIRST_REPORT_WAITS: Duration = Duration::from_secs(1);
-
 /// Why a pass failed; it is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -37,13 +34,18 @@ pub enum Error {
 }
 
 /// What the controller runs for each `MCPServer`: [`pass`], timed and counted.
-pub(super) async fn reconcile(object: Arc<DeserializeGuard<MCPServer>>, context: Arc<Context>) -> Result<Action, Error> {
+pub(super) async fn reconcile(
+    object: Arc<DeserializeGuard<MCPServer>>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
     if !context.is_synced() {
         return Ok(Action::requeue(CATCH_UP));
     }
     let began = Instant::now();
     let result = match &object.0 {
-        Ok(server) => tokio::time::timeout(PASS_TIMEOUT, pass(server, &context)).await.unwrap_or(Err(Error::Timeout)),
+        Ok(server) => {
+            tokio::time::timeout(PASS_TIMEOUT, Box::pin(pass(server, &context))).await.unwrap_or(Err(Error::Timeout))
+        }
         Err(invalid) => report_undecodable(invalid, &context).await,
     };
     context.metrics.reconciled(if result.is_ok() { "success" } else { "error" }, began.elapsed());
@@ -63,7 +65,7 @@ async fn pass(server: &MCPServer, context: &Context) -> Result<Action, Error> {
         Err(problems) => return report(server, context, &Outcome::Invalid(&problems)).await,
     };
     let desired = build(&validated);
-    let applied = match context.applier.apply(&validated, desired).await {
+    let applied = match Box::pin(context.applier.apply(&validated, desired)).await {
         Ok(applied) => applied,
         Err(error) if error.is_final() => return refused(server, context, &error).await,
         Err(error) => return Err(error.into()),
@@ -78,12 +80,16 @@ async fn pass(server: &MCPServer, context: &Context) -> Result<Action, Error> {
 /// Writes the status that follows from `outcome`, and says when time alone may change it.
 async fn report(server: &MCPServer, context: &Context, outcome: &Outcome<'_>) -> Result<Action, Error> {
     let next = status::next(server.status.as_ref(), server.metadata.generation, outcome, Timestamp::now());
-    if status::may_wait(server.status.as_ref(), outcome) && context.is_first_look(server) {
-        return Ok(Action::requeue(FIRST_REPORT_WAITS));
+    if status::may_wait(server.status.as_ref(), outcome)
+        && let Some(wait) = context.first_report_in(server)
+    {
+        return Ok(Action::requeue(wait));
     }
     context.reporter.report(server, &next).await.map_err(|error| Error::Status(Box::new(error)))?;
     Ok(match outcome {
-        Outcome::Observed { observation, .. } => observation.look_again.map_or_else(Action::await_change, Action::requeue),
+        Outcome::Observed { observation, .. } => {
+            observation.look_again.map_or_else(Action::await_change, Action::requeue)
+        }
         _ => Action::await_change(),
     })
 }
@@ -98,13 +104,11 @@ async fn refused(server: &MCPServer, context: &Context, error: &ApplyError) -> R
 /// Its status cannot be read either, so it is replaced as a whole; the server's children stay.
 async fn report_undecodable(invalid: &InvalidObject, context: &Context) -> Result<Action, Error> {
     let before = context.status_of(&invalid.metadata).await.map_err(|error| Error::Status(Box::new(error)))?;
-    let server = MCPServer {
-        metadata: invalid.metadata.clone(),
-        spec: crate::api::MCPServerSpec::default(),
-        status: before,
-    };
+    let server =
+        MCPServer { metadata: invalid.metadata.clone(), spec: crate::api::MCPServerSpec::default(), status: before };
     let outcome = Outcome::Undecodable(&invalid.error);
-    let next: MCPServerStatus = status::next(server.status.as_ref(), server.metadata.generation, &outcome, Timestamp::now());
+    let next: MCPServerStatus =
+        status::next(server.status.as_ref(), server.metadata.generation, &outcome, Timestamp::now());
     context.reporter.report(&server, &next).await.map_err(|error| Error::Status(Box::new(error)))?;
     Ok(Action::await_change())
 }
@@ -114,10 +118,11 @@ async fn report_undecodable(invalid: &InvalidObject, context: &Context) -> Resul
 pub(super) fn on_error(object: Arc<DeserializeGuard<MCPServer>>, error: &Error, context: Arc<Context>) -> Action {
     let wait = context.backoff.failed(&object.uid().unwrap_or_default());
     let server = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
-    match error {
+    if let Error::Apply(ApplyError::Conflict { .. }) = error {
         // Two writers met; the next pass sees what the other one did.
-        Error::Apply(ApplyError::Conflict { .. }) => tracing::info!(%server, ?wait, "trying again: {error}"),
-        _ => tracing::warn!(%server, ?wait, "the pass failed, trying again: {error}"),
+        tracing::info!(%server, ?wait, "trying again: {error}");
+    } else {
+        tracing::warn!(%server, ?wait, "the pass failed, trying again: {error}");
     }
     Action::requeue(wait)
 }

@@ -5,8 +5,8 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::ObjectMeta;
 use kube::{Resource, ResourceExt};
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -66,9 +66,11 @@ impl ReferenceCache {
         let namespace = server.namespace().unwrap_or_default();
         self.remember(&namespace, server);
         References::gather(&server.spec, |source, name| match source {
-            Source::ConfigMap => found(self.config_maps.get(&namespace, name).map(|it| {
-                it.data.iter().chain(&it.binary_data).map(|(key, digest)| (key.clone(), *digest)).collect()
-            })),
+            Source::ConfigMap => {
+                found(self.config_maps.get(&namespace, name).map(|it| {
+                    it.data.iter().chain(&it.binary_data).map(|(key, digest)| (key.clone(), *digest)).collect()
+                }))
+            }
             Source::Secret => self
                 .secrets
                 .as_ref()
@@ -152,8 +154,10 @@ mod tests {
     }
 
     fn secret() -> SecretKeys {
-        serde_json::from_value(json!({"metadata": {"name": "keys", "namespace": "team"}, "data": {"token": "aHVudGVyMg=="}}))
-            .expect("a valid Secret")
+        serde_json::from_value(
+            json!({"metadata": {"name": "keys", "namespace": "team"}, "data": {"token": "aHVudGVyMg=="}}),
+        )
+        .expect("a valid Secret")
     }
 
     #[test]

@@ -69,7 +69,10 @@ impl Reporter {
             "metadata": {"uid": server.uid()},
             "status": next,
         });
-        let api = Api::<kube::api::PartialObjectMeta<MCPServer>>::namespaced(self.client.clone(), &server.namespace().unwrap_or_default());
+        let api = Api::<kube::api::PartialObjectMeta<MCPServer>>::namespaced(
+            self.client.clone(),
+            &server.namespace().unwrap_or_default(),
+        );
         let params = PatchParams::apply(STATUS_MANAGER).force();
         let result = api.patch_status(&server.name_any(), &params, &Patch::Apply(&manifest)).await;
         self.metrics.status_write(result.is_ok());
@@ -119,8 +122,19 @@ fn is_trouble(reason: &str) -> bool {
         NotListening, PodsRefused, ProgressDeadlineExceeded, RejectedByCluster, Undecodable, Unschedulable,
     };
     let trouble = [
-        ContainerConfigError, CrashLooping, Forbidden, ImagePullFailed, InvalidSpec, MissingReference, NameConflict,
-        NotListening, PodsRefused, ProgressDeadlineExceeded, RejectedByCluster, Undecodable, Unschedulable,
+        ContainerConfigError,
+        CrashLooping,
+        Forbidden,
+        ImagePullFailed,
+        InvalidSpec,
+        MissingReference,
+        NameConflict,
+        NotListening,
+        PodsRefused,
+        ProgressDeadlineExceeded,
+        RejectedByCluster,
+        Undecodable,
+        Unschedulable,
     ];
     trouble.iter().any(|it| it.as_str() == reason)
 }

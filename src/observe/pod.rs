@@ -107,7 +107,13 @@ fn in_container(status: &ContainerStatus, port: i32, now: Timestamp) -> Finding 
     let was_killed_unstarted = status.started == Some(false);
     let ended = state.terminated.or_else(|| status.last_state.clone().unwrap_or_default().terminated);
     match (ended, state.running) {
-        (Some(end), _) => Finding::Trouble(crash(end.exit_code, end.reason.as_deref(), end.message.as_deref(), was_killed_unstarted, port)),
+        (Some(end), _) => Finding::Trouble(crash(
+            end.exit_code,
+            end.reason.as_deref(),
+            end.message.as_deref(),
+            was_killed_unstarted,
+            port,
+        )),
         (None, Some(running)) => silence(running.started_at.map(|time| time.0), port, now),
         (None, None) => Finding::Fine,
     }
@@ -119,7 +125,9 @@ fn image_trouble(image: &str, message: Option<&str>) -> Trouble {
     let detail = message.map(|text| text.split_once("ErrImagePull: ").map_or(text, |(_, rest)| rest));
     Trouble::new(
         Reason::ImagePullFailed,
-        &format!("The image \"{image}\" cannot be pulled: check its name and tag, and imagePullSecrets for a private registry."),
+        &format!(
+            "The image \"{image}\" cannot be pulled: check its name and tag, and imagePullSecrets for a private registry."
+        ),
         detail.filter(|text| !text.starts_with("Back-off")),
     )
 }
@@ -130,7 +138,9 @@ fn crash(code: i32, reason: Option<&str>, message: Option<&str>, before_start: b
         return not_listening(port);
     }
     let hint = match (code, reason) {
-        (_, Some("OOMKilled")) => "The container used more memory than its limit: raise resources.limits.memory.".to_owned(),
+        (_, Some("OOMKilled")) => {
+            "The container used more memory than its limit: raise resources.limits.memory.".to_owned()
+        }
         (0, _) => "The server ended by itself, without an error. One that speaks stdio does so at once: turn on its \
                    streamable HTTP transport with args or env."
             .to_owned(),

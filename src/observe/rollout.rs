@@ -58,9 +58,8 @@ fn workload(status: &DeploymentStatus, wanted: i32, is_current: bool) -> Workloa
     // Once this template's rollout was complete, losing a pod or being scaled does not undo it: the
     // controller keeps this reason until the template changes. The count guards against the moment
     // after a return to an older template, when the reason is still that of the rollout before.
-    let is_complete = progress == Some("NewReplicaSetAvailable")
-        && replicas > 0
-        && status.updated_replicas.unwrap_or(0) == replicas;
+    let is_complete =
+        progress == Some("NewReplicaSetAvailable") && replicas > 0 && status.updated_replicas.unwrap_or(0) == replicas;
     match (is_complete, serving) {
         (true, true) => Workload::Up,
         (true, false) => Workload::Down,

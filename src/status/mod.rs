@@ -77,7 +77,9 @@ impl Statement {
     fn into_condition(self, before: Option<&Condition>, generation: Option<i64>, now: Timestamp) -> Condition {
         let is_same_status = |it: &&Condition| it.status == self.status.as_str();
         let is_same = |it: &&Condition| {
-            it.reason == self.reason.as_str() && it.observed_generation == generation && it.message.starts_with(&self.message)
+            it.reason == self.reason.as_str()
+                && it.observed_generation == generation
+                && it.message.starts_with(&self.message)
         };
         let message = match (&self.detail, before.filter(is_same_status).filter(is_same)) {
             (Some(_), Some(before)) => before.message.clone(),
@@ -96,7 +98,12 @@ impl Statement {
 }
 
 /// The status to report. It equals `before` if there is nothing new.
-pub fn next(before: Option<&MCPServerStatus>, generation: Option<i64>, outcome: &Outcome<'_>, now: Timestamp) -> MCPServerStatus {
+pub fn next(
+    before: Option<&MCPServerStatus>,
+    generation: Option<i64>,
+    outcome: &Outcome<'_>,
+    now: Timestamp,
+) -> MCPServerStatus {
     let mut status = before.cloned().unwrap_or_default();
     status.observed_generation = generation;
     if let Outcome::Observed { server, observation, .. } = outcome {

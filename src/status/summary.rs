@@ -60,23 +60,34 @@ fn refusal(reason: Reason, message: &str) -> Vec<Statement> {
 }
 
 fn observed(server: &ValidatedServer, observation: &Observation, pending: &[String]) -> Vec<Statement> {
-    let accepted = Statement::new(ConditionType::Accepted, Truth::True, Reason::Accepted, "The spec is valid and was applied.");
+    let accepted =
+        Statement::new(ConditionType::Accepted, Truth::True, Reason::Accepted, "The spec is valid and was applied.");
     let parts = [accepted, references(server), available(observation)];
     let ready = ready(&parts, observation, pending);
     let mut statements = Vec::from(parts);
     if ready.reason == Reason::ProgressDeadlineExceeded {
         statements.push(Statement { type_: ConditionType::Stalled, status: Truth::True, ..ready.clone() });
-    } else if ready.status != Truth::True && ready.reason != Reason::Suspended {
+    } else if ready.status != Truth::True && !is_settled(ready.reason) {
         statements.push(Statement { type_: ConditionType::Reconciling, status: Truth::True, ..ready.clone() });
     }
     statements.push(ready);
     statements
 }
 
+/// Not ready, and not on the way to it either, as the spec asks.
+fn is_settled(reason: Reason) -> bool {
+    matches!(reason, Reason::Suspended | Reason::ScaledToZero)
+}
+
 fn references(server: &ValidatedServer) -> Statement {
-    let new = |status, reason, message: &str| Statement::new(ConditionType::ReferencesResolved, status, reason, message);
+    let new =
+        |status, reason, message: &str| Statement::new(ConditionType::ReferencesResolved, status, reason, message);
     if server.missing.is_empty() {
-        return new(Truth::True, Reason::Resolved, "Everything that the spec refers to exists, as far as it is watched.");
+        return new(
+            Truth::True,
+            Reason::Resolved,
+            "Everything that the spec refers to exists, as far as it is watched.",
+        );
     }
     new(Truth::False, Reason::MissingReference, &server.missing.join("; "))
 }
@@ -95,9 +106,11 @@ fn available(observation: &Observation) -> Statement {
         return new(Truth::False, trouble.reason, &trouble.hint).with_detail(trouble.detail.clone());
     }
     match observation.workload {
-        Workload::ScaledToZero => {
-            new(Truth::False, Reason::ScaledToZero, "The number of replicas is zero: set spec.replicas to start the server.")
-        }
+        Workload::ScaledToZero => new(
+            Truth::False,
+            Reason::ScaledToZero,
+            "The number of replicas is zero: set spec.replicas to start the server.",
+        ),
         Workload::Unseen => new(Truth::Unknown, Reason::Pending, "The Deployment's controller has not reported yet."),
         _ => new(Truth::False, Reason::Starting, "No pod passes its readiness check yet."),
     }
@@ -130,8 +143,11 @@ fn ready(parts: &[Statement], observation: &Observation, pending: &[String]) -> 
         )
         .with_detail(trouble.and_then(|it| it.detail.clone())),
         _ => match trouble {
-            Some(it) => new(Truth::False, it.reason, &format!("Older pods still answer. {}", it.hint)).with_detail(it.detail.clone()),
-            None => new(Truth::False, Reason::RollingOut, "Pods of this generation are starting; older ones still answer."),
+            Some(it) => new(Truth::False, it.reason, &format!("Older pods still answer. {}", it.hint))
+                .with_detail(it.detail.clone()),
+            None => {
+                new(Truth::False, Reason::RollingOut, "Pods of this generation are starting; older ones still answer.")
+            }
         },
     }
 }

@@ -1,1 +1,133 @@
-#[test] fn x() {}
+use super::*;
+use crate::observe::Trouble;
+use crate::testing::{smallest, smallest_with, validated};
+use serde_json::json;
+
+fn time(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+fn early() -> Timestamp {
+    time("2026-01-01T00:00:00Z")
+}
+
+fn late() -> Timestamp {
+    time("2026-01-02T00:00:00Z")
+}
+
+fn observation(workload: Workload) -> Observation {
+    Observation { replicas: 1, ready_replicas: 1, workload, trouble: None, look_again: None }
+}
+
+fn report(
+    before: Option<&MCPServerStatus>,
+    observation: &Observation,
+    pending: &[String],
+    now: Timestamp,
+) -> MCPServerStatus {
+    let server = validated(&smallest()).expect("valid");
+    next(before, Some(1), &Outcome::Observed { server: &server, observation, pending }, now)
+}
+
+fn find<'a>(status: &'a MCPServerStatus, type_: &str) -> &'a Condition {
+    status.conditions.iter().find(|it| it.type_ == type_).expect("the condition is there")
+}
+
+fn line(status: &MCPServerStatus) -> String {
+    let words: Vec<_> =
+        status.conditions.iter().map(|it| format!("{}={}/{}", it.type_, it.status, it.reason)).collect();
+    words.join(" ")
+}
+
+#[test]
+fn each_state_of_the_workload_has_its_conditions() {
+    let good = "Accepted=True/Accepted ReferencesResolved=True/Resolved";
+    let cases = [
+        (Workload::Up, "Available=True/MinimumReplicasAvailable Ready=True/Ready"),
+        (Workload::Unseen, "Available=Unknown/Pending Ready=Unknown/Pending Reconciling=True/Pending"),
+        (Workload::Down, "Available=False/Starting Ready=False/Starting Reconciling=True/Starting"),
+        (
+            Workload::RollingOut { serving: true },
+            "Available=True/MinimumReplicasAvailable Ready=False/RollingOut Reconciling=True/RollingOut",
+        ),
+        (
+            Workload::RollingOut { serving: false },
+            "Available=False/Starting Ready=False/Starting Reconciling=True/Starting",
+        ),
+        (
+            Workload::Stuck { serving: true },
+            "Available=True/MinimumReplicasAvailable Ready=False/ProgressDeadlineExceeded Stalled=True/ProgressDeadlineExceeded",
+        ),
+        (Workload::ScaledToZero, "Available=False/ScaledToZero Ready=False/ScaledToZero"),
+    ];
+    for (workload, expected) in cases {
+        assert_eq!(line(&report(None, &observation(workload), &[], early())), format!("{good} {expected}"));
+    }
+}
+
+#[test]
+fn the_same_again_is_no_change() {
+    for workload in [Workload::Up, Workload::Down, Workload::RollingOut { serving: true }] {
+        let first = report(None, &observation(workload), &[], early());
+        assert_eq!(report(Some(&first), &observation(workload), &[], late()), first);
+    }
+}
+
+#[test]
+fn the_time_moves_only_with_the_status() {
+    let starting = report(None, &observation(Workload::Down), &[], early());
+    let up = report(Some(&starting), &observation(Workload::Up), &[], late());
+    assert_eq!(find(&up, "Accepted").last_transition_time.0, early());
+    assert_eq!(find(&up, "Ready").last_transition_time.0, late());
+}
+
+#[test]
+fn a_new_detail_of_the_same_trouble_is_no_news() {
+    let trouble = |detail: &str| Observation {
+        trouble: Some(Trouble { reason: Reason::CrashLooping, hint: "It ends.".into(), detail: Some(detail.into()) }),
+        ..observation(Workload::Down)
+    };
+    let first = report(None, &trouble("00:01 panic"), &[], early());
+    assert_eq!(find(&first, "Ready").message, "It ends. (00:01 panic)");
+    assert_eq!(report(Some(&first), &trouble("00:02 panic"), &[], late()), first);
+}
+
+#[test]
+fn a_spec_that_is_wrong_says_nothing_of_what_runs() {
+    let up = report(None, &observation(Workload::Up), &[], early());
+    let problems = validated(&smallest_with(&json!({"env": [{"name": ""}]}))).expect_err("invalid");
+    let status = next(Some(&up), Some(2), &Outcome::Invalid(&problems), late());
+    assert_eq!(
+        line(&status),
+        "Accepted=False/InvalidSpec ReferencesResolved=True/Resolved Available=True/MinimumReplicasAvailable \
+         Ready=False/InvalidSpec Stalled=True/InvalidSpec"
+    );
+    assert_eq!((status.observed_generation, &status.url), (Some(2), &up.url));
+    assert!(find(&status, "Ready").message.contains("spec.env[0].name"), "{status:?}");
+}
+
+#[test]
+fn suspension_with_changes_held_back_is_not_ready() {
+    let status = report(None, &observation(Workload::Up), &["Deployment \"echo\"".to_owned()], early());
+    assert_eq!(find(&status, "Ready").reason, "Suspended");
+    assert!(status.conditions.iter().all(|it| it.type_ != "Reconciling"), "nothing is on its way: {status:?}");
+}
+
+#[test]
+fn a_long_message_is_cut() {
+    let long = Outcome::Undecodable(&"x".repeat(10_000));
+    assert!(find(&next(None, Some(1), &long, early()), "Ready").message.len() <= LONGEST_MESSAGE);
+}
+
+#[test]
+fn only_a_first_report_without_trouble_may_wait() {
+    let server = validated(&smallest()).expect("valid");
+    let may = |before: Option<&MCPServerStatus>, observation: &Observation| {
+        may_wait(before, &Outcome::Observed { server: &server, observation, pending: &[] })
+    };
+    let (unseen, up) = (observation(Workload::Unseen), observation(Workload::Up));
+    let fresh = MCPServerStatus { observed_generation: Some(-1), ..MCPServerStatus::default() };
+    assert!(may(None, &unseen) && may(Some(&fresh), &unseen));
+    assert!(!may(None, &up), "what is done is reported at once");
+    assert!(!may(Some(&report(None, &unseen, &[], early())), &unseen));
+}

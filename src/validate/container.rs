@@ -1,15 +1,13 @@
 //! The parts of the spec that speak of the server's container.
 
 use k8s_openapi::DeepMerge;
-use k8s_openapi::api::core::v1::{
-    Capabilities, EnvVar, Probe, ResourceRequirements, SecurityContext, TCPSocketAction,
-};
+use k8s_openapi::api::core::v1::{Capabilities, EnvVar, Probe, ResourceRequirements, SecurityContext, TCPSocketAction};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
 
 use super::{Problems, ServicePlan};
-use crate::api::{MCPServerSpec, ProbeSpec, ScratchMedium};
+use crate::api::{MCPServerSpec, ProbeSpec, PullPolicy, ScratchMedium};
 use crate::build::MCP_PORT;
 use crate::quantity;
 
@@ -33,12 +31,23 @@ pub struct ScratchVolume {
     pub medium: ScratchMedium,
 }
 
+/// Kubernetes' own rule. Said explicitly, because its default is filled in once and then stays,
+/// also when the tag changes.
+pub(super) fn pull_policy(image: &str) -> PullPolicy {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    let is_pinned = name.contains('@') || name.split_once(':').is_some_and(|(_, tag)| tag != "latest");
+    if is_pinned { PullPolicy::IfNotPresent } else { PullPolicy::Always }
+}
+
 pub(super) fn check_env(spec: &MCPServerSpec, problems: &mut Problems) {
     let mut names = BTreeSet::new();
     for (at, variable) in spec.env.iter().enumerate() {
         let field = format!("spec.env[{at}]");
         if variable.name.is_empty() || !variable.name.bytes().all(|it| matches!(it, b' '..=b'~') && it != b'=') {
-            problems.add(format!("{field}.name"), format!("\"{}\" is no variable name: use printable ASCII without '='", variable.name));
+            problems.add(
+                format!("{field}.name"),
+                format!("\"{}\" is no variable name: use printable ASCII without '='", variable.name),
+            );
         }
         if !names.insert(&variable.name) {
             problems.add(format!("{field}.name"), format!("\"{}\" is set twice: keep one", variable.name));
@@ -48,7 +57,10 @@ pub(super) fn check_env(spec: &MCPServerSpec, problems: &mut Problems) {
     for (at, from) in spec.env_from.iter().enumerate() {
         let sources = usize::from(from.secret_ref.is_some()) + usize::from(from.config_map_ref.is_some());
         if sources != 1 {
-            problems.add(format!("spec.envFrom[{at}]"), format!("has {sources} sources: give one of secretRef and configMapRef"));
+            problems.add(
+                format!("spec.envFrom[{at}]"),
+                format!("has {sources} sources: give one of secretRef and configMapRef"),
+            );
         }
     }
 }
@@ -94,7 +106,7 @@ pub(super) fn check_resources(spec: &MCPServerSpec, problems: &mut Problems) {
 }
 
 fn check_quantity(field: &str, quantity: &Quantity, problems: &mut Problems) {
-    if quantity::parse(&quantity.0).is_none_or(|value| value.is_negative()) {
+    if quantity::parse(&quantity.0).is_none_or(quantity::Amount::is_negative) {
         problems.add(field, format!("\"{}\" is no quantity: write 500m, 0.5, 128Mi or 1Gi", quantity.0));
     }
 }
@@ -102,12 +114,8 @@ fn check_quantity(field: &str, quantity: &Quantity, problems: &mut Problems) {
 /// Every directory that can be written to, each with a volume of its own.
 pub(super) fn scratch(spec: &MCPServerSpec, problems: &mut Problems) -> Vec<ScratchVolume> {
     let mut paths = BTreeSet::from([TMP]);
-    let mut volumes = vec![ScratchVolume {
-        volume: "tmp".into(),
-        path: TMP.into(),
-        size_limit: None,
-        medium: ScratchMedium::Disk,
-    }];
+    let mut volumes =
+        vec![ScratchVolume { volume: "tmp".into(), path: TMP.into(), size_limit: None, medium: ScratchMedium::Disk }];
     for (at, scratch) in spec.scratch.iter().enumerate() {
         let field = format!("spec.scratch[{at}]");
         if let Some(limit) = &scratch.size_limit {
@@ -168,7 +176,8 @@ fn check_probe_port(field: &str, probe: &Probe, service: &ServicePlan, problems:
     let http = probe.http_get.as_ref().map(|action| &action.port);
     let tcp = probe.tcp_socket.as_ref().map(|action| &action.port);
     let Some(IntOrString::String(name)) = http.or(tcp) else { return };
-    let known: Vec<_> = std::iter::once(MCP_PORT).chain(service.extra_ports.iter().map(|port| port.name.as_str())).collect();
+    let known: Vec<_> =
+        std::iter::once(MCP_PORT).chain(service.extra_ports.iter().map(|port| port.name.as_str())).collect();
     if !known.contains(&name.as_str()) {
         problems.add(
             format!("{field}.port"),

@@ -14,8 +14,8 @@ pub use names::ServerName;
 pub use pod::Scheduling;
 
 use k8s_openapi::api::core::v1::{
-    EnvFromSource, EnvVar, LocalObjectReference, PodSecurityContext, PodTemplateSpec,
-    ResourceRequirements, SecurityContext,
+    EnvFromSource, EnvVar, LocalObjectReference, PodSecurityContext, PodTemplateSpec, ResourceRequirements,
+    SecurityContext,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -33,7 +33,7 @@ pub struct ValidatedServer {
     pub namespace: String,
     pub owner: OwnerReference,
     pub image: String,
-    pub image_pull_policy: Option<PullPolicy>,
+    pub image_pull_policy: PullPolicy,
     pub image_pull_secrets: Vec<LocalObjectReference>,
     pub command: Vec<String>,
     pub args: Vec<String>,
@@ -148,7 +148,7 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         cluster_url: cluster_url(&name, &namespace, &service, spec.path.as_deref(), platform),
         owner,
         image: spec.image.clone(),
-        image_pull_policy: spec.image_pull_policy,
+        image_pull_policy: spec.image_pull_policy.unwrap_or_else(|| container::pull_policy(&spec.image)),
         image_pull_secrets: spec.image_pull_secrets.clone(),
         command: spec.command.clone(),
         args: spec.args.clone(),
@@ -207,7 +207,13 @@ fn service(spec: Option<&ServiceSpec>, port: i32, problems: &mut Problems) -> Se
 }
 
 /// The path is used exactly as written; the port is left out where HTTP implies it.
-fn cluster_url(name: &ServerName, namespace: &str, service: &ServicePlan, path: Option<&str>, platform: &Platform) -> String {
+fn cluster_url(
+    name: &ServerName,
+    namespace: &str,
+    service: &ServicePlan,
+    path: Option<&str>,
+    platform: &Platform,
+) -> String {
     let port = if service.port == 80 { String::new() } else { format!(":{}", service.port) };
     let path = path.unwrap_or(DEFAULT_PATH);
     format!("http://{name}.{namespace}.svc.{}{port}{path}", platform.cluster_domain)

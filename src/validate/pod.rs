@@ -2,8 +2,7 @@
 
 use k8s_openapi::DeepMerge;
 use k8s_openapi::api::core::v1::{
-    Affinity, PodSecurityContext, PodTemplateSpec, SeccompProfile, Toleration,
-    TopologySpreadConstraint,
+    Affinity, PodSecurityContext, PodTemplateSpec, SeccompProfile, Toleration, TopologySpreadConstraint,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use std::collections::BTreeMap;
@@ -34,10 +33,8 @@ pub(super) fn scheduling(spec: &MCPServerSpec, name: Option<&ServerName>, proble
     let mut constraints = spec.topology_spread_constraints.clone();
     for constraint in &mut constraints {
         if constraint.label_selector.is_none() {
-            constraint.label_selector = name.map(|name| LabelSelector {
-                match_labels: Some(labels::selector(name)),
-                ..LabelSelector::default()
-            });
+            constraint.label_selector = name
+                .map(|name| LabelSelector { match_labels: Some(labels::selector(name)), ..LabelSelector::default() });
         }
     }
     Scheduling {
@@ -65,7 +62,8 @@ pub(super) fn check_metadata(spec: &MCPServerSpec, problems: &mut Problems) {
 pub(super) fn template(spec: &MCPServerSpec, problems: &mut Problems) -> Option<PodTemplateSpec> {
     let raw = spec.pod_template.as_ref()?;
     let template: PodTemplateSpec = raw::decode("spec.podTemplate", raw, problems)?;
-    let containers = template.spec.iter().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
+    let containers =
+        template.spec.iter().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
     for (at, container) in containers.enumerate() {
         if container.name.is_empty() {
             problems.add(

@@ -1,0 +1,122 @@
+use super::build;
+use crate::children::{Child, Children, Desired};
+use crate::testing::{smallest, smallest_with, validated};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use serde_json::{Value, json};
+
+fn children(spec: &Value) -> Children<Desired> {
+    build(&validated(spec).expect("the fixture is valid"))
+}
+
+fn yaml<K: Child>(children: &Children<Desired>) -> String {
+    serde_saphyr::to_string(K::of(children)).expect("children can be written")
+}
+
+/// Every field that the spec has.
+fn full() -> Value {
+    json!({
+        "image": "ghcr.io/org/server:1.2.3",
+        "imagePullPolicy": "Always",
+        "imagePullSecrets": [{"name": "registry"}],
+        "command": ["node", "dist/index.js"],
+        "args": ["--transport", "streamable-http"],
+        "port": 8080,
+        "path": "/mcp/",
+        "env": [
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}},
+            {"name": "URL", "value": "http://db:1/$(TOKEN)"},
+        ],
+        "envFrom": [{"configMapRef": {"name": "settings"}}],
+        "scratch": [{"path": "/tmp", "sizeLimit": "64Mi"}, {"path": "/dev/shm", "medium": "Memory"}],
+        "replicas": 2,
+        "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "128Mi"}},
+        "probes": {
+            "readiness": {"httpGet": {"path": "/healthz", "port": "mcp"}},
+            "liveness": {"disabled": true},
+        },
+        "securityContext": {"readOnlyRootFilesystem": true},
+        "podSecurityContext": {"runAsUser": 1000},
+        "serviceAccount": {"name": "existing", "automountToken": true},
+        "service": {
+            "port": 80,
+            "type": "LoadBalancer",
+            "annotations": {"cloud/kind": "internal"},
+            "extraPorts": [{"name": "metrics", "port": 9090}, {"name": "again", "port": 81, "targetPort": 8080}],
+            "sessionAffinity": "ClientIP",
+        },
+        "runtimeClassName": "gvisor",
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+            {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"a": "b"}}},
+        ]}},
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"},
+        ],
+        "priorityClassName": "high",
+        "terminationGracePeriodSeconds": 5,
+        "podLabels": {"team": "a"},
+        "podAnnotations": {"note": "x"},
+    })
+}
+
+#[test]
+fn the_smallest_server() {
+    let children = children(&smallest());
+    insta::assert_snapshot!("smallest_deployment", yaml::<Deployment>(&children));
+    insta::assert_snapshot!("smallest_service", yaml::<Service>(&children));
+    insta::assert_snapshot!("smallest_service_account", yaml::<ServiceAccount>(&children));
+}
+
+#[test]
+fn a_server_with_every_field() {
+    let children = children(&full());
+    insta::assert_snapshot!("full_deployment", yaml::<Deployment>(&children));
+    insta::assert_snapshot!("full_service", yaml::<Service>(&children));
+    assert!(children.service_accounts.is_empty(), "an existing ServiceAccount is not ours to make");
+}
+
+#[test]
+fn a_pod_template_adds_and_replaces_but_cannot_break_the_selector() {
+    let children = children(&smallest_with(&json!({"podTemplate": {
+        "metadata": {"labels": {"app.kubernetes.io/instance": "hijacked", "own": "kept"}, "annotations": {"a": "b"}},
+        "spec": {
+            "hostAliases": [{"ip": "10.0.0.9", "hostnames": ["db"]}],
+            "containers": [
+                {"name": "server", "env": [{"name": "EXTRA", "value": "1"}], "imagePullPolicy": "Never"},
+                {"name": "sidecar", "image": "sidecar:1"},
+            ],
+        },
+    }})));
+    let deployment = children.deployments[0].spec.as_ref().expect("a spec");
+    let metadata = deployment.template.metadata.as_ref().expect("metadata");
+    let labels = metadata.labels.as_ref().expect("labels");
+    let selector = deployment.selector.match_labels.as_ref().expect("a selector");
+    assert!(selector.iter().all(|(key, value)| labels.get(key) == Some(value)), "{labels:?}");
+    assert_eq!(labels["own"], "kept");
+    let pod = deployment.template.spec.as_ref().expect("a pod");
+    let names: Vec<_> = pod.containers.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["server", "sidecar"]);
+    assert_eq!(pod.containers[0].image.as_deref(), Some("mcp/everything:1"));
+    assert_eq!(pod.containers[0].image_pull_policy.as_deref(), Some("Never"));
+    assert!(pod.host_aliases.is_some());
+}
+
+#[test]
+fn the_service_leads_to_the_pods_and_every_child_is_owned() {
+    for spec in [smallest(), full()] {
+        let children = children(&spec);
+        let deployment = children.deployments[0].spec.as_ref().expect("a spec");
+        let labels = deployment.template.metadata.as_ref().and_then(|it| it.labels.clone()).expect("labels");
+        let service = children.services[0].spec.as_ref().expect("a spec");
+        let selector = service.selector.as_ref().expect("a selector");
+        assert!(selector.iter().all(|(key, value)| labels.get(key) == Some(value)));
+        let metadata = [&children.deployments[0].metadata, &children.services[0].metadata];
+        for it in metadata.into_iter().chain(children.service_accounts.iter().map(|it| &it.metadata)) {
+            let owner = &it.owner_references.as_ref().expect("owned")[0];
+            assert_eq!((owner.kind.as_str(), owner.uid.as_str(), owner.controller), ("MCPServer", "6c1b", Some(true)));
+            assert_eq!(it.labels.as_ref().expect("labels")["app.kubernetes.io/managed-by"], "landfall");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Fixtures of unit tests.
+
+use serde_json::{Value, json};
+
+use crate::api::MCPServer;
+use crate::references::References;
+use crate::settings::Platform;
+use crate::validate::{Problems, ValidatedServer, validate};
+
+/// A stored `MCPServer` called `echo` with this spec.
+pub fn server(spec: &Value) -> MCPServer {
+    serde_json::from_value(json!({
+        "apiVersion": "landfall.dev/v1alpha1",
+        "kind": "MCPServer",
+        "metadata": {"name": "echo", "namespace": "team", "uid": "6c1b", "generation": 1},
+        "spec": spec,
+    }))
+    .expect("the fixture is a valid MCPServer")
+}
+
+/// The smallest spec.
+pub fn smallest() -> Value {
+    json!({"image": "mcp/everything:1", "port": 3001})
+}
+
+/// The smallest spec, with the fields of `more` added.
+pub fn smallest_with(more: &Value) -> Value {
+    let mut spec = smallest();
+    let (Some(spec_map), Some(more)) = (spec.as_object_mut(), more.as_object()) else {
+        panic!("a spec is an object");
+    };
+    spec_map.extend(more.clone());
+    spec
+}
+
+/// The outcome of validation with nothing referred to and a plain cluster.
+pub fn validated(spec: &Value) -> Result<ValidatedServer, Problems> {
+    validate(&server(spec), &References::default(), &Platform::default())
+}
