@@ -1,33 +1,26 @@
 //! A cluster from its start to its end.
 
+mod start;
+
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::core::v1::{ConfigMap, Node, ServiceAccount};
-use kube::{Api, Client};
 
 use crate::binaries::{Binaries, Program};
-use crate::control_plane::{Addresses, POD_RANGE, Setup};
+use crate::control_plane::{Addresses, Setup};
 use crate::namespaces::{self, Namespaces};
-use crate::network::{self, Link};
-use crate::node::{DNS_SERVICE, NODE_NAME};
 use crate::pki::Authority;
 use crate::process::{Process, ProcessId};
 use crate::run_dir::RunDir;
 use crate::volumes::VolumeOpener;
-use crate::{addons, containers, kubeconfig, missing_for, wait};
+use crate::{containers, kubeconfig, missing_for};
 
 const API_SERVER: &str = "kube-apiserver";
 const NAMESPACES: &str = "namespaces";
-
-/// Far more than any machine needs; a component that fails ends the wait much earlier.
-const LIMIT: Duration = Duration::from_mins(2);
-const DNS_ATTEMPT: Duration = Duration::from_secs(2);
 
 /// How much of a cluster to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +64,10 @@ impl Cluster {
         let directory = run.path().to_owned();
         let link = match size {
             Size::ControlPlane => None,
-            Size::Node => Some(run.reserve_link().await?),
+            Size::Node => {
+                run.make_directories(&namespaces::mount_points()).await?;
+                Some(run.reserve_link().await?)
+            }
         };
         let addresses = match &link {
             Some(link) => node_addresses(link.node_address()),
@@ -149,6 +145,12 @@ impl Cluster {
         containers::import(&self.directory, archive).await
     }
 
+    /// An error, with the end of its log, if a component ended by itself.
+    pub fn check(&self) -> Result<()> {
+        let mut state = self.state();
+        state.processes.iter_mut().try_for_each(Process::check_alive)
+    }
+
     /// Kills the API server, as a crash would.
     pub fn stop_api_server(&self) -> Result<()> {
         let mut state = self.state();
@@ -194,150 +196,6 @@ impl Cluster {
             addresses: &self.addresses,
         }
     }
-
-    async fn start_control_plane(&mut self) -> Result<()> {
-        let listen = if self.addresses.api.is_loopback() { "127.0.0.1" } else { "0.0.0.0" };
-        let setup = self.setup();
-        let kubeconfig = setup.admin_kubeconfig()?;
-        let etcd = setup.etcd()?;
-        let api_server = setup.api_server(listen, &self.audit_log)?;
-        let controller_manager = setup.controller_manager()?;
-        self.kubeconfig = kubeconfig;
-        self.launch("etcd", &etcd)?;
-        self.launch(API_SERVER, &api_server)?;
-        let client = kubeconfig::client(&self.kubeconfig).await?;
-        self.until_ready(&client).await?;
-        self.launch("kube-controller-manager", &controller_manager)?;
-        if self.node.is_some() {
-            return Ok(());
-        }
-        self.until_service_accounts(&client).await
-    }
-
-    /// Namespaces, their network, and containerd inside.
-    async fn make_namespaces(&mut self, link: &Link) -> Result<()> {
-        let pause = self.binaries.path(Program::Pause)?.to_owned();
-        let log = self.state().run.log(NAMESPACES);
-        let holder = Namespaces::start(&self.directory, DNS_SERVICE, &pause, log)?;
-        self.keep(holder)?;
-        wait::until(
-            "the node's namespaces",
-            LIMIT,
-            || self.check_alive(),
-            async || Ok(ready_namespaces(&self.state().processes, &self.directory)?.is_some()),
-        )
-        .await?;
-        let node = ready_namespaces(&self.state().processes, &self.directory)?;
-        let node = node.context("the node's namespaces are gone")?;
-        self.node = Some(node);
-        self.state().run.record_node(node.first())?;
-        network::connect(link, &node)?;
-        self.volumes = Some(VolumeOpener::start(namespaces::volumes(&self.directory)));
-        self.launch("containerd", &containers::containerd(&self.directory, POD_RANGE)?)
-    }
-
-    async fn start_node(&mut self) -> Result<()> {
-        let cgroup = self.state().run.make_cgroup()?;
-        let setup = self.setup();
-        let components = [
-            ("kube-proxy", setup.kube_proxy()?),
-            ("coredns", setup.coredns()?),
-            ("kube-scheduler", setup.scheduler()?),
-            ("kubelet", setup.kubelet(&cgroup)?),
-        ];
-        wait::until("containerd", LIMIT, || self.check_alive(), async || containers::answers(&self.directory).await)
-            .await?;
-        let pause = self.binaries.path(Program::Pause)?;
-        containers::import_pause(&self.directory, pause).await?;
-        for (name, command) in &components {
-            self.launch(name, command)?;
-        }
-        let client = kubeconfig::client(&self.kubeconfig).await?;
-        addons::install(&client, self.addresses.api).await?;
-        self.until_service_accounts(&client).await?;
-        self.until_node_ready(&client).await?;
-        self.until_dns_answers().await
-    }
-
-    async fn until_ready(&self, client: &Client) -> Result<()> {
-        wait::until(
-            "the API server",
-            LIMIT,
-            || self.check_alive(),
-            async || {
-                let request = http::Request::get("/readyz").body(Vec::new())?;
-                Ok(client.request_text(request).await? == "ok")
-            },
-        )
-        .await
-    }
-
-    /// Without these two a pod of the namespace `default` is refused, or waits.
-    async fn until_service_accounts(&self, client: &Client) -> Result<()> {
-        let accounts = Api::<ServiceAccount>::namespaced(client.clone(), "default");
-        let certificates = Api::<ConfigMap>::namespaced(client.clone(), "default");
-        wait::until(
-            "the default service account",
-            LIMIT,
-            || self.check_alive(),
-            async || {
-                let account = accounts.get_opt("default").await?;
-                let certificate = certificates.get_opt("kube-root-ca.crt").await?;
-                Ok(account.is_some() && certificate.is_some())
-            },
-        )
-        .await
-    }
-
-    async fn until_node_ready(&self, client: &Client) -> Result<()> {
-        let nodes = Api::<Node>::all(client.clone());
-        wait::until(
-            "the node to be ready",
-            LIMIT,
-            || self.check_alive(),
-            async || Ok(nodes.get_opt(NODE_NAME).await?.is_some_and(|node| takes_pods(&node))),
-        )
-        .await
-    }
-
-    /// Asks as a pod would: through the Service's address, so kube-proxy has done its part too.
-    async fn until_dns_answers(&self) -> Result<()> {
-        let mut question = Command::new("getent");
-        question.args(["hosts", "kubernetes.default.svc.cluster.local"]);
-        wait::until(
-            "cluster DNS",
-            LIMIT,
-            || self.check_alive(),
-            async || {
-                let mut command = tokio::process::Command::from(self.in_node(&question)?);
-                let output = command.kill_on_drop(true).output();
-                let output = tokio::time::timeout(DNS_ATTEMPT, output).await??;
-                Ok(output.status.success())
-            },
-        )
-        .await
-    }
-
-    /// Starts a component: inside the node where there is one.
-    fn launch(&self, name: &'static str, command: &Command) -> Result<()> {
-        let log = self.state().run.log(name);
-        let process = match &self.node {
-            Some(node) => Process::start(name, &node.enter(command), log)?,
-            None => Process::start(name, command, log)?,
-        };
-        self.keep(process)
-    }
-
-    fn keep(&self, process: Process) -> Result<()> {
-        let mut state = self.state();
-        let id = ProcessId::of(process.pid());
-        state.processes.push(process);
-        state.run.record_process(id?)
-    }
-
-    fn check_alive(&self) -> Result<()> {
-        self.state().processes.iter_mut().try_for_each(Process::check_alive)
-    }
 }
 
 impl Drop for Cluster {
@@ -368,22 +226,6 @@ fn find<'a>(processes: &'a mut [Process], name: &str) -> Result<&'a mut Process>
     process.with_context(|| format!("{name} was not started"))
 }
 
-fn ready_namespaces(processes: &[Process], directory: &Path) -> Result<Option<Namespaces>> {
-    match processes.iter().find(|process| process.name() == NAMESPACES) {
-        Some(holder) => Namespaces::of(holder, directory),
-        None => Ok(None),
-    }
-}
-
-fn takes_pods(node: &Node) -> bool {
-    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
-    let ready = conditions.is_some_and(|conditions| {
-        conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
-    });
-    let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());
-    ready && taints.is_none_or(Vec::is_empty)
-}
-
 /// The node's network is its own, so the usual ports are free.
 fn node_addresses(node: Ipv4Addr) -> Addresses {
     Addresses { api: node, api_port: 6443, etcd_port: 2379, etcd_peer_port: 2380 }
@@ -394,4 +236,18 @@ fn loopback_addresses(ports: &[u16]) -> Result<Addresses> {
         bail!("three ports are needed, not {}", ports.len());
     };
     Ok(Addresses { api: Ipv4Addr::LOCALHOST, api_port, etcd_port, etcd_peer_port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cluster, Size};
+
+    fn may_cross_threads<T: Send>(_: T) {}
+
+    #[test]
+    fn a_cluster_may_be_shared_and_started_anywhere() {
+        fn may_be_shared<T: Send + Sync>() {}
+        may_be_shared::<Cluster>();
+        may_cross_threads(Cluster::start(Size::ControlPlane));
+    }
 }

@@ -35,6 +35,7 @@ pub fn containerd(directory: &Path, pod_range: &str) -> Result<Command> {
 /// The `opt` plugin would otherwise make a folder on the host.
 fn containerd_configuration(directory: &Path, network: &Path) -> Result<String> {
     let plugins = cni_directory().context("the CNI plugins are missing")?;
+    let snapshotter = snapshotter(directory)?;
     let (directory, network, plugins) = (directory.display(), network.display(), plugins.display());
     Ok(format!(
         r#"version = 2
@@ -58,6 +59,9 @@ disabled_plugins = [
   sandbox_image = "{PAUSE_IMAGE}"
   restrict_oom_score_adj = true
 
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "{snapshotter}"
+
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
 
@@ -66,6 +70,13 @@ disabled_plugins = [
   conf_dir = "{network}"
 "#
     ))
+}
+
+/// An overlay cannot be laid over another, which is what the root of a container often is.
+fn snapshotter(directory: &Path) -> Result<&'static str> {
+    const OVERLAY: i64 = 0x794c_7630;
+    let kind = rustix::fs::statfs(directory)?.f_type;
+    Ok(if kind == OVERLAY { "native" } else { "overlayfs" })
 }
 
 fn network_configuration(pod_range: &str, addresses: &Path) -> String {

@@ -6,6 +6,7 @@ mod signals;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -17,6 +18,8 @@ use signals::{Signal, Signals};
 
 /// A shell's exit status for a command that a signal ended is this much above the signal's number.
 const SIGNALLED: i32 = 128;
+
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -73,13 +76,23 @@ async fn with_cluster(arguments: &ClusterArguments, command: Option<Vec<String>>
     } else {
         println!("{}", cluster.kubeconfig().display());
         eprintln!("landfall-cluster: ready; Ctrl-C ends it");
-        signals.next().await;
-        Ok(ExitCode::SUCCESS)
+        wait_for_end(&cluster, &mut signals).await
     };
     let stopped = cluster.stop().await;
     let code = result?;
     stopped?;
     Ok(code)
+}
+
+/// Ctrl-C, or the end of a component that should not end.
+async fn wait_for_end(cluster: &Cluster, signals: &mut Signals) -> Result<ExitCode> {
+    let mut interval = tokio::time::interval(CHECK_INTERVAL);
+    loop {
+        tokio::select! {
+            _ = signals.next() => return Ok(ExitCode::SUCCESS),
+            _ = interval.tick() => cluster.check()?,
+        }
+    }
 }
 
 async fn start(arguments: &ClusterArguments) -> Result<Cluster> {

@@ -90,6 +90,11 @@ impl Namespaces {
     }
 }
 
+/// What must be there on the host before [`Namespaces::start`].
+pub fn mount_points() -> Vec<&'static str> {
+    PRIVATE_DIRECTORIES.map(|(target, _)| target).to_vec()
+}
+
 /// Where the hostPath provisioner's volumes are, as the host sees them.
 pub fn volumes(directory: &Path) -> PathBuf {
     directory.join(VOLUMES)
@@ -105,7 +110,6 @@ fn setup_script(directory: &Path, dns: &str, pause: &Path) -> Result<String> {
     for (target, name) in PRIVATE_DIRECTORIES {
         let source = directory.join(name);
         fs::create_dir_all(&source)?;
-        fs::create_dir_all(target).with_context(|| format!("cannot make {target}"))?;
         bind(&source, target)?;
     }
     let settings = directory.join("kernel-settings");
@@ -128,7 +132,10 @@ fn setup_script(directory: &Path, dns: &str, pause: &Path) -> Result<String> {
     script.push_str("echo 1 > /proc/sys/net/ipv4/ip_forward\n");
     // Traffic between pods on one bridge must pass kube-proxy's rules too.
     script.push_str("modprobe br_netfilter 2>/dev/null || true\n");
-    script.push_str("echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables\n");
+    script.push_str(
+        "echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables || \
+         { echo 'load the kernel module br_netfilter: modprobe br_netfilter'; exit 1; }\n",
+    );
     writeln!(script, "touch '{}'", ready_file(directory).display())?;
     writeln!(script, "exec '{}'", pause.display())?;
     Ok(script)

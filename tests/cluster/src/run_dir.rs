@@ -19,6 +19,8 @@ use crate::process::ProcessId;
 
 const RECORD: &str = "record.json";
 const KEPT: &str = "kept";
+/// Folders outside of the run folders that some run made, because something must be there to mount over.
+const MADE: &str = "made-directories.json";
 
 /// Below the kernel's range for outgoing connections, which could otherwise take a port that was just free.
 const FIRST_PORT: u16 = 20_000;
@@ -116,7 +118,11 @@ impl RunDir {
             .into_iter()
             .flat_map(|(_, record)| record.map(|record| record.ports).unwrap_or_default())
             .collect();
-        let ports: Vec<u16> = (FIRST_PORT..LAST_PORT)
+        // Runs of other users hold other locks: different starts keep them apart.
+        let offset = self.record.owner.pid % u32::from(LAST_PORT - FIRST_PORT);
+        let start = FIRST_PORT + u16::try_from(offset)?;
+        let ports: Vec<u16> = (start..LAST_PORT)
+            .chain(FIRST_PORT..start)
             .filter(|port| !taken.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok())
             .take(count)
             .collect();
@@ -147,6 +153,21 @@ impl RunDir {
         self.save()?;
         cgroups::create(&name)?;
         Ok(name)
+    }
+
+    /// Makes folders of the host that a node mounts its own over. They go with the last node.
+    pub async fn make_directories(&self, directories: &[&str]) -> Result<()> {
+        let base = base()?;
+        let _lock = lock(&base).await?;
+        let mut made = made_directories(&base);
+        for directory in directories.iter().map(PathBuf::from) {
+            if !directory.exists() {
+                fs::create_dir(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+                made.push(directory);
+            }
+        }
+        fs::write(base.join(MADE), serde_json::to_vec(&made)?)?;
+        Ok(())
     }
 
     /// Removes everything. What still runs is killed.
@@ -229,7 +250,26 @@ fn remove_run(base: &Path, path: &Path, record: &Record) -> Result<()> {
     if std::env::var_os("LANDFALL_CLUSTER_KEEP").is_some() {
         keep_logs(base, path)?;
     }
-    remove_folder(path)
+    remove_folder(path)?;
+    remove_made_directories(base)
+}
+
+/// Only after the last node: removing a folder would take away what another node mounted over it.
+fn remove_made_directories(base: &Path) -> Result<()> {
+    let nodes = records(base)?.into_iter().filter_map(|(_, record)| record?.link).count();
+    if nodes == 0 && base.join(MADE).exists() {
+        for directory in made_directories(base) {
+            // One that somebody else uses by now is not empty, and stays.
+            let _ = fs::remove_dir(directory);
+        }
+        fs::remove_file(base.join(MADE))?;
+    }
+    Ok(())
+}
+
+fn made_directories(base: &Path) -> Vec<PathBuf> {
+    let content = fs::read(base.join(MADE)).unwrap_or_default();
+    serde_json::from_slice(&content).unwrap_or_default()
 }
 
 fn keep_logs(base: &Path, path: &Path) -> Result<()> {

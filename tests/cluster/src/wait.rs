@@ -8,11 +8,11 @@ const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Polls `ready` until it says true. An error of `ready` means "not yet", and the last one is shown;
 /// an error of `alive` (a component ended) stops the wait at once.
-pub async fn until(
+pub async fn until<Ready: Future<Output = Result<bool>>>(
     what: &str,
     limit: Duration,
-    mut alive: impl FnMut() -> Result<()>,
-    mut ready: impl AsyncFnMut() -> Result<bool>,
+    alive: impl Fn() -> Result<()>,
+    ready: impl Fn() -> Ready,
 ) -> Result<()> {
     let start = Instant::now();
     loop {

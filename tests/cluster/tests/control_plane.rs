@@ -56,14 +56,14 @@ async fn owned_objects_are_collected(admin: &Client) {
     let owner = json!({"metadata": {"name": "owner"}});
     let owner = serde_json::from_value(owner).unwrap();
     let owner: ConfigMap = objects.create(&PostParams::default(), &owner).await.unwrap();
-    let owned = json!({"metadata": {"name": "owned", "ownerReferences": [{
+    let dependent = json!({"metadata": {"name": "owned", "ownerReferences": [{
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "name": "owner",
         "uid": owner.metadata.uid,
     }]}});
-    let owned = serde_json::from_value(owned).unwrap();
-    objects.create(&PostParams::default(), &owned).await.unwrap();
+    let dependent = serde_json::from_value(dependent).unwrap();
+    objects.create(&PostParams::default(), &dependent).await.unwrap();
     objects.delete("owner", &DeleteParams::default()).await.unwrap();
     let gone = async {
         while objects.get_opt("owned").await.unwrap().is_some() {
