@@ -20,6 +20,10 @@ pub struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 pub enum Subcommand {
     /// Starts a cluster, runs a command with KUBECONFIG set, ends the cluster, exits with the command's status.
+    ///
+    /// The command also finds `LANDFALL_CLUSTER_AUDIT_LOG` (the API server's audit log),
+    /// `LANDFALL_CLUSTER_NODE_ADDRESS` (of node ports, if there is a node), and the cluster's kubectl
+    /// first on PATH.
     Run {
         #[command(flatten)]
         cluster: ClusterArguments,

@@ -32,7 +32,7 @@ pub fn containerd(directory: &Path, pod_range: &str) -> Result<Command> {
 }
 
 /// `restrict_oom_score_adj`: without the right to lower it (in many CI containers) no pod would start.
-/// The `opt` plugin would otherwise make a folder on the host.
+/// The plugins `nri` and `opt` would otherwise make folders on the host; the others are of no use here.
 fn containerd_configuration(directory: &Path, network: &Path) -> Result<String> {
     let plugins = cni_directory().context("the CNI plugins are missing")?;
     let snapshotter = snapshotter(directory)?;
@@ -42,6 +42,7 @@ fn containerd_configuration(directory: &Path, network: &Path) -> Result<String> 
 root = "{directory}/containerd"
 state = "{directory}/containerd-state"
 disabled_plugins = [
+  "io.containerd.nri.v1.nri",
   "io.containerd.snapshotter.v1.aufs",
   "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.devmapper",

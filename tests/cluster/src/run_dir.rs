@@ -64,7 +64,9 @@ impl RunDir {
     pub async fn create() -> Result<Self> {
         let base = base()?;
         let _lock = lock(&base).await?;
-        clean_locked(&base)?;
+        if let Err(error) = clean_locked(&base) {
+            eprintln!("landfall-cluster: {error:#}");
+        }
         let owner = ProcessId::own()?;
         let path = (0..=u32::MAX)
             .map(|number| base.join(format!("{}-{number}", owner.pid)))
@@ -215,19 +217,24 @@ impl Record {
     }
 }
 
+/// One run that cannot be removed does not keep the others.
 fn clean_locked(base: &Path) -> Result<Vec<String>> {
     let boot = boot_id()?;
     let mut removed = Vec::new();
+    let mut failure = None;
     for (path, record) in records(base)? {
-        match &record {
+        let result = match &record {
             Some(record) if record.is_live(&boot) => continue,
-            Some(record) if record.boot == boot => remove_run(base, &path, record)?,
+            Some(record) if record.boot == boot => remove_run(base, &path, record),
             // A reboot ended its processes and namespaces; without a record it had none yet.
-            _ => remove_folder(&path)?,
+            _ => remove_folder(&path),
+        };
+        match result {
+            Ok(()) => removed.push(path.display().to_string()),
+            Err(error) => failure = Some(error.context(format!("a crashed run stays: {}", path.display()))),
         }
-        removed.push(path.display().to_string());
     }
-    Ok(removed)
+    failure.map_or(Ok(removed), Err)
 }
 
 fn remove_run(base: &Path, path: &Path, record: &Record) -> Result<()> {

@@ -1,4 +1,8 @@
 //! Which programs come from which Go module, at which version.
+//!
+//! To raise a version: change it in `go.mod` (for Kubernetes in the `replace` lines too), run
+//! `go mod tidy` in that folder, and change what is said about it here. Another minor version is
+//! another folder.
 
 use std::fmt::Write;
 
