@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::image::{Image, Layer};
-use crate::network::run;
+use crate::process::run;
 use crate::requirements::{cni_directory, find_program};
 
 const PAUSE_IMAGE: &str = "localhost/landfall-pause:1";

@@ -1,13 +1,13 @@
 //! The way between the host and the node: a pair of virtual interfaces.
 
 use std::net::Ipv4Addr;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::namespaces::Namespaces;
-use crate::requirements::system_path;
+use crate::process::{output, run};
 
 /// 198.18.0.0/15 is set aside for tests of networks, so nobody's real network is hidden by it.
 const POOL: u32 = u32::from_be_bytes([198, 18, 0, 0]);
@@ -86,20 +86,4 @@ fn ip(arguments: &[&str]) -> Result<String> {
     let mut command = Command::new("ip");
     command.args(arguments);
     run(command)
-}
-
-/// Runs a short command to its end; what it printed, or an error with what it complained about.
-pub fn run(command: Command) -> Result<String> {
-    let shown = format!("{command:?}");
-    let output = output(command)?;
-    if !output.status.success() {
-        let error = String::from_utf8_lossy(&output.stderr);
-        bail!("{shown} failed ({}): {error}", output.status);
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn output(mut command: Command) -> Result<Output> {
-    let output = command.env("PATH", system_path()).output();
-    output.with_context(|| format!("cannot start {command:?}"))
 }

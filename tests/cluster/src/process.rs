@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
@@ -172,6 +172,23 @@ pub fn prefixed(prefix: impl IntoIterator<Item = impl Into<OsString>>, command: 
         };
     }
     wrapped
+}
+
+/// Runs a short command to its end; what it printed, or an error with what it complained about.
+pub fn run(command: Command) -> Result<String> {
+    let shown = format!("{command:?}");
+    let output = output(command)?;
+    if !output.status.success() {
+        let error = String::from_utf8_lossy(&output.stderr);
+        bail!("{shown} failed ({}): {error}", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs a short command to its end, however it ends.
+pub fn output(mut command: Command) -> Result<Output> {
+    let output = command.env("PATH", system_path()).output();
+    output.with_context(|| format!("cannot start {command:?}"))
 }
 
 type SpawnRequest = (Command, Sender<(Command, io::Result<Child>)>);

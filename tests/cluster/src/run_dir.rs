@@ -82,10 +82,10 @@ impl RunDir {
             cgroup: None,
             node: None,
         };
-        let run = Self { path, record, removed: false };
-        run.save()?;
-        fs::create_dir(run.path.join("logs"))?;
-        Ok(run)
+        fs::create_dir(path.join("logs"))?;
+        save(&path, &record)?;
+        // Made last: dropping it takes the lock.
+        Ok(Self { path, record, removed: false })
     }
 
     pub fn path(&self) -> &Path {
@@ -185,11 +185,15 @@ impl RunDir {
     }
 
     fn save(&self) -> Result<()> {
-        let new = self.path.join("record.new");
-        fs::write(&new, serde_json::to_vec_pretty(&self.record)?)?;
-        fs::rename(&new, self.path.join(RECORD))?;
-        Ok(())
+        save(&self.path, &self.record)
     }
+}
+
+fn save(path: &Path, record: &Record) -> Result<()> {
+    let new = path.join("record.new");
+    fs::write(&new, serde_json::to_vec_pretty(record)?)?;
+    fs::rename(&new, path.join(RECORD))?;
+    Ok(())
 }
 
 /// Removes what crashed runs of this user left; the names of the runs it removed.
