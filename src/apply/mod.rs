@@ -11,12 +11,12 @@ mod error;
 
 pub use error::ApplyError;
 
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{Api, DeleteParams, PartialObjectMeta, Patch, PatchParams, Preconditions};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use crate::api::FIELD_MANAGER;
+use crate::api::{FIELD_MANAGER, MCPServer};
 use crate::cache::{Cache, owner_uid};
 use crate::children::{Child, Children, Desired, Family, Live, Step};
 use crate::labels;
@@ -130,13 +130,26 @@ impl Pass<'_> {
     /// Applies over an object that the cache did not show, if it is this server's.
     async fn take_back<K: Child>(&self, name: &str, desired: Value) -> Result<K, ApplyError> {
         let found = self.api::<K>().get_opt(name).await.map_err(|error| ApplyError::new::<K>("get", name, error))?;
-        match found {
-            Some(found) if is_ours(&found, self.server) => {
-                self.patch::<K>(name, desired, json!({"uid": found.uid()})).await
-            }
-            Some(found) => Err(ApplyError::conflict_over(&found)),
-            None => Err(ApplyError::vanished::<K>(name)),
+        let Some(found) = found else { return Err(ApplyError::vanished::<K>(name)) };
+        match owner_uid(&found) {
+            Some(uid) if uid == self.server.owner.uid => {}
+            None if is_orphan(&found, self.server) => self.ensure_alive::<K>(name).await?,
+            _ => return Err(ApplyError::conflict_over(&found)),
         }
+        self.patch::<K>(name, desired, json!({"uid": found.uid()})).await
+    }
+
+    /// A server that is being deleted with `--cascade=orphan` lets go of its children one by one,
+    /// and the cache may not have shown its end yet. To take them back now would be their death:
+    /// they would name an owner that no longer exists.
+    async fn ensure_alive<K: Child>(&self, name: &str) -> Result<(), ApplyError> {
+        let servers: Api<MCPServer> = Api::namespaced(self.applier.client.clone(), &self.server.namespace);
+        let server = servers.get_metadata_opt(self.server.name.as_str()).await;
+        let server = server.map_err(|error| ApplyError::new::<K>("take back", name, error))?;
+        let is_alive = |it: &PartialObjectMeta<MCPServer>| {
+            it.metadata.uid.as_ref() == Some(&self.server.owner.uid) && it.metadata.deletion_timestamp.is_none()
+        };
+        if server.as_ref().is_some_and(is_alive) { Ok(()) } else { Err(ApplyError::vanished::<K>(name)) }
     }
 
     async fn patch<K: Child>(&self, name: &str, mut desired: Value, guard: Value) -> Result<K, ApplyError> {
@@ -188,12 +201,9 @@ fn manifest<K: Child>(object: &K) -> Result<Value, ApplyError> {
     serde_json::to_value(object).map_err(|error| ApplyError::unwritable::<K>(&object.name_any(), &error))
 }
 
-/// Ours is what this very `MCPServer` controls, and what nobody controls but carries our labels and
-/// hash: children that outlived their owner because it was deleted with `--cascade=orphan`.
-fn is_ours<K: Child>(object: &K, server: &ValidatedServer) -> bool {
-    if let Some(uid) = owner_uid(object) {
-        return uid == server.owner.uid;
-    }
+/// What nobody controls but carries our labels and hash was made by us, and outlived its owner
+/// because that was deleted with `--cascade=orphan`.
+fn is_orphan<K: Child>(object: &K, server: &ValidatedServer) -> bool {
     let has = |key, value| object.labels().get(key).is_some_and(|it| it == value);
     has(labels::MANAGED_BY, labels::LANDFALL)
         && has(labels::INSTANCE, server.name.as_str())

@@ -101,7 +101,7 @@ fn news(before: Option<&Condition>, after: &Condition) -> Option<Event> {
     let was = before.filter(|it| is_trouble(&it.reason)).map(|it| it.reason.as_str());
     let type_ = if is_trouble(&after.reason) && was != Some(after.reason.as_str()) {
         EventType::Warning
-    } else if was.is_some() && after.status == "True" {
+    } else if was.is_some() && !is_trouble(&after.reason) {
         EventType::Normal
     } else {
         return None;

@@ -1,0 +1,70 @@
+//! The operator as a process: who leads, whom it serves, how it ends.
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::support::{World, stays};
+
+pub async fn another_replica_takes_over(world: Arc<World>) -> Result<()> {
+    let space = world.space("leader").await?;
+    let mut first = space.operator(&[]).await?;
+    first.until_ready().await?;
+    let leases = space.api::<Lease>();
+    let holder = async || leases.get("landfall").await.ok()?.spec?.holder_identity.filter(|it| !it.is_empty());
+    let leader = space.until("the first leads", &holder).await?;
+    let mut second = space.operator(&[]).await?;
+    second.until_ready().await.context("one that waits is ready, too")?;
+    space.server("one", &json!({"image": "never:1", "port": 3001})).await?;
+    space.until_ready_is("one", "False", "Starting").await?;
+    ensure!(second.requests()?.iter().all(|it| !it.is_write()), "the second waits");
+
+    // A crash: the Lease has to run out.
+    let began = Instant::now();
+    first.kill().await?;
+    space.server("two", &json!({"image": "never:1", "port": 3001})).await?;
+    space.until_ready_is("two", "False", "Starting").await?;
+    ensure!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    ensure!(holder().await.is_some_and(|it| it != leader));
+
+    // A stop in good order: it hands the Lease over at once.
+    first.restart().await?;
+    first.until_ready().await?;
+    ensure!(second.stop().await? == Some(0), "{}", second.log());
+    let began = Instant::now();
+    space.server("three", &json!({"image": "never:1", "port": 3001})).await?;
+    space.until_ready_is("three", "False", "Starting").await?;
+    ensure!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    Ok(())
+}
+
+pub async fn other_namespaces_are_left_alone(world: Arc<World>) -> Result<()> {
+    let (served, other) = (world.space("served").await?, world.space("other").await?);
+    let operator = served.operator(&[]).await?;
+    other.server("echo", &json!({"image": "never:1", "port": 3001})).await?;
+    served.server("echo", &json!({"image": "never:1", "port": 3001})).await?;
+    served.until_ready_is("echo", "False", "Starting").await?;
+    stays("nothing in the other namespace", Duration::from_secs(1), async || {
+        Ok(other.api::<Deployment>().get_opt("echo").await?.is_none())
+    })
+    .await?;
+    ensure!(!operator.log().contains("orbidden"), "{}", operator.log());
+    Ok(())
+}
+
+pub async fn a_signal_ends_it_in_good_order(world: Arc<World>) -> Result<()> {
+    let space = world.space("signal").await?;
+    let mut operator = space.operator(&["--leader-election", "false"]).await?;
+    operator.until_ready().await?;
+    space.server("echo", &json!({"image": "never:1", "port": 3001})).await?;
+    space.until_ready_is("echo", "False", "Starting").await?;
+    let (code, text) = operator.get("/metrics").await?;
+    ensure!(code == 200 && text.contains("landfall_child_writes_total{kind=\"Deployment\",verb=\"apply\",result=\"success\"} 1"), "{text}");
+    ensure!(operator.get("/livez").await?.0 == 200);
+    ensure!(operator.stop().await? == Some(0), "{}", operator.log());
+    ensure!(operator.log().contains("\"stopped\""), "{}", operator.log());
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Reads the API server's audit log.
+
+use anyhow::Result;
+use serde::Deserialize;
+use std::fmt;
+use std::path::Path;
+
+/// One request of a user.
+#[derive(Deserialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    pub verb: String,
+    #[serde(default)]
+    pub object_ref: Object,
+    pub stage: String,
+    user: User,
+}
+
+/// What a request is about.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Object {
+    #[serde(default)]
+    pub resource: String,
+    #[serde(default)]
+    pub subresource: String,
+    #[serde(default)]
+    pub name: String,
+}
+
+#[derive(Deserialize, Clone, Debug)]
+struct User {
+    username: String,
+}
+
+impl Request {
+    /// Whether it changes something, other than the Lease.
+    pub fn is_write(&self) -> bool {
+        !matches!(self.verb.as_str(), "get" | "list" | "watch") && !self.is_lease()
+    }
+
+    /// Whether it renews or reads the Lease.
+    pub fn is_lease(&self) -> bool {
+        self.object_ref.resource == "leases"
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Object { resource, subresource, name } = &self.object_ref;
+        write!(f, "{} {resource}/{subresource} {name}", self.verb)
+    }
+}
+
+/// The requests of `user` in the order in which they ended; a watch counts when it starts.
+pub fn requests(log: &Path, user: &str) -> Result<Vec<Request>> {
+    let text = std::fs::read_to_string(log)?;
+    let lines = text.lines().filter(|line| line.contains(user));
+    // The last line may be half written.
+    let all = lines.filter_map(|line| serde_json::from_str::<Request>(line).ok());
+    let once = |it: &Request| if it.verb == "watch" { it.stage == "ResponseStarted" } else { it.stage == "ResponseComplete" };
+    Ok(all.filter(|it| it.user.username == user && once(it)).collect())
+}

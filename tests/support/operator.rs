@@ -1,0 +1,114 @@
+//! An operator process for one namespace.
+
+use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use super::audit::{self, Request};
+use super::{Space, until};
+
+/// A number that no other operator has.
+pub fn next_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// An operator process; killed when dropped.
+pub struct Operator {
+    pub user: String,
+    child: Child,
+    port: u16,
+    log: PathBuf,
+    kubeconfig: PathBuf,
+    arguments: Vec<String>,
+    audit_log: PathBuf,
+}
+
+impl Operator {
+    pub(super) async fn start(space: &Space, user: &str, arguments: &[&str]) -> Result<Self> {
+        let cluster = &space.world.cluster;
+        let kubeconfig = cluster.kubeconfig_for(user, &[])?;
+        let log = cluster.directory().join(format!("{user}.log"));
+        let arguments: Vec<_> = ["--namespaces", &space.name, "--lease-namespace", &space.name]
+            .iter()
+            .chain(arguments)
+            .map(|it| (*it).to_owned())
+            .collect();
+        let (child, port) = spawn(&kubeconfig, &log, &arguments)?;
+        let audit_log = cluster.audit_log().to_owned();
+        let operator = Self { user: user.to_owned(), child, port, log, kubeconfig, arguments, audit_log };
+        Ok(operator)
+    }
+
+    /// Ends the process as a crash would, and starts it again as the same user.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.child.kill().await?;
+        (self.child, self.port) = spawn(&self.kubeconfig, &self.log, &self.arguments)?;
+        Ok(())
+    }
+
+    /// Asks the process to stop, and gives its exit code.
+    pub async fn stop(&mut self) -> Result<Option<i32>> {
+        let id = self.child.id().context("the operator has ended already")?;
+        Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
+        Ok(ended.context("the operator did not stop")??.code())
+    }
+
+    /// Ends the process as a crash would.
+    pub async fn kill(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Status code and body of a path of the health server.
+    pub async fn get(&self, path: &str) -> Result<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let code = answer.split(' ').nth(1).and_then(|it| it.parse().ok());
+        let Some(code) = code else { bail!("no HTTP answer: {answer}") };
+        Ok((code, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()))
+    }
+
+    /// Waits until the health server says that it is ready.
+    pub async fn until_ready(&self) -> Result<()> {
+        let ready = async || self.get("/readyz").await.ok().filter(|(code, _)| *code == 200);
+        until("the operator is ready", super::PATIENCE, ready).await.with_context(|| self.log())?;
+        Ok(())
+    }
+
+    /// What the process has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// What the process has asked of the API server, by the audit log.
+    pub fn requests(&self) -> Result<Vec<Request>> {
+        audit::requests(&self.audit_log, &self.user)
+    }
+}
+
+fn spawn(kubeconfig: &PathBuf, log: &PathBuf, arguments: &[String]) -> Result<(Child, u16)> {
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let log = File::options().create(true).append(true).open(log)?;
+    let child = Command::new(env!("CARGO_BIN_EXE_landfall"))
+        .arg("operator")
+        .args(["--listen", &format!("127.0.0.1:{port}"), "--log-format", "json", "--cluster-domain", "cluster.local"])
+        .args(arguments)
+        .env("KUBECONFIG", kubeconfig)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok((child, port))
+}
