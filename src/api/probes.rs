@@ -15,7 +15,7 @@ pub struct Probes {
     pub startup: Option<ProbeSpec>,
 
     /// Decides whether the Service sends requests to the pod. Default: a TCP connection to `port`
-    /// every ten seconds.
+    /// every two seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readiness: Option<ProbeSpec>,
 

@@ -122,7 +122,8 @@ pub struct MCPServerSpec {
     pub resources: Option<ResourceRequirements>,
 
     /// Health checks of the container. Default: a TCP connection to `port` for each of startup
-    /// (every second, for up to five minutes), readiness and liveness (every ten seconds).
+    /// (every second, for up to five minutes), readiness (every two seconds) and liveness (every ten
+    /// seconds).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probes: Option<Probes>,
 

@@ -1,6 +1,6 @@
 //! What a pod's status says about why it does not work. Only what is read here is kept of a pod.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::api::ObjectMeta;
@@ -95,11 +95,7 @@ fn in_container(status: &ContainerStatus, port: i32, now: Timestamp) -> Finding 
                 return Finding::Trouble(image_trouble(&status.image, message));
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
-                return Finding::Trouble(Trouble::new(
-                    Reason::ContainerConfigError,
-                    "The container cannot be made as described: check the Secrets, keys, command, user and mounts that it names.",
-                    message,
-                ));
+                return Finding::Trouble(unmakeable(message));
             }
             _ => {}
         }
@@ -107,13 +103,7 @@ fn in_container(status: &ContainerStatus, port: i32, now: Timestamp) -> Finding 
     let was_killed_unstarted = status.started == Some(false);
     let ended = state.terminated.or_else(|| status.last_state.clone().unwrap_or_default().terminated);
     match (ended, state.running) {
-        (Some(end), _) => Finding::Trouble(crash(
-            end.exit_code,
-            end.reason.as_deref(),
-            end.message.as_deref(),
-            was_killed_unstarted,
-            port,
-        )),
+        (Some(end), _) => Finding::Trouble(crash(&end, was_killed_unstarted, port)),
         (None, Some(running)) => silence(running.started_at.map(|time| time.0), port, now),
         (None, None) => Finding::Fine,
     }
@@ -132,7 +122,20 @@ fn image_trouble(image: &str, message: Option<&str>) -> Trouble {
     )
 }
 
-fn crash(code: i32, reason: Option<&str>, message: Option<&str>, before_start: bool, port: i32) -> Trouble {
+fn unmakeable(message: Option<&str>) -> Trouble {
+    Trouble::new(
+        Reason::ContainerConfigError,
+        "The container cannot be made as described: check the Secrets, keys, command, user and mounts that it names.",
+        message,
+    )
+}
+
+fn crash(end: &ContainerStateTerminated, before_start: bool, port: i32) -> Trouble {
+    let (code, reason, message) = (end.exit_code, end.reason.as_deref(), end.message.as_deref());
+    // The same as RunContainerError, seen a moment later.
+    if matches!(reason, Some("StartError" | "ContainerCannotRun")) {
+        return unmakeable(message);
+    }
     // 137 and 143: ended by a signal, which is kubelet's after a failed startup or liveness probe.
     if before_start && matches!(code, 137 | 143) && reason != Some("OOMKilled") {
         return not_listening(port);

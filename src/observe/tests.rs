@@ -110,6 +110,7 @@ fn each_state_of_a_container_has_its_reason() {
         (container(&waiting("CreateContainerConfigError"), &none, false), Some(Reason::ContainerConfigError)),
         (container(&waiting("CrashLoopBackOff"), &ended(1, "Error"), false), Some(Reason::CrashLooping)),
         (container(&ended(0, "Completed"), &none, false), Some(Reason::CrashLooping)),
+        (container(&waiting("CrashLoopBackOff"), &ended(128, "StartError"), false), Some(Reason::ContainerConfigError)),
         // Killed by kubelet since its startup probe failed for too long.
         (container(&running("2026-01-01T00:00:59Z"), &ended(137, "Error"), false), Some(Reason::NotListening)),
         (container(&running("2026-01-01T00:00:59Z"), &ended(137, "OOMKilled"), false), Some(Reason::CrashLooping)),

@@ -144,7 +144,7 @@ pub(super) fn probes(spec: &MCPServerSpec, service: &ServicePlan, problems: &mut
     // Every second, so that a server is known to be up as soon as it is; five minutes, since some
     // download a model or a package first.
     let startup = Probe { period_seconds: Some(1), failure_threshold: Some(300), ..Probe::default() };
-    let steady = Probe { period_seconds: Some(10), failure_threshold: Some(3), ..Probe::default() };
+    let every = |seconds| Probe { period_seconds: Some(seconds), failure_threshold: Some(3), ..Probe::default() };
     let mut resolve = |field: &str, own: Option<ProbeSpec>, default: Probe| {
         let probe = resolve_probe(own.unwrap_or_default(), default)?;
         check_probe_port(&format!("spec.probes.{field}"), &probe, service, problems);
@@ -152,8 +152,9 @@ pub(super) fn probes(spec: &MCPServerSpec, service: &ServicePlan, problems: &mut
     };
     ResolvedProbes {
         startup: resolve("startup", own.startup, startup),
-        readiness: resolve("readiness", own.readiness, steady.clone()),
-        liveness: resolve("liveness", own.liveness, steady),
+        // Often, because a pod counts as ready only at the first check after it has started.
+        readiness: resolve("readiness", own.readiness, every(2)),
+        liveness: resolve("liveness", own.liveness, every(10)),
     }
 }
 

@@ -62,7 +62,9 @@ where
         let now = api.get(name).await?;
         // Its own controller may write its status; nobody may write anything else.
         let is_same = now.meta().generation == before.meta().generation && now.labels() == before.labels();
-        Ok(is_same && now.owner_references() == before.owner_references() && now.annotations().keys().all(|it| !it.contains("landfall")))
+        Ok(is_same
+            && now.owner_references() == before.owner_references()
+            && now.annotations().keys().all(|it| !it.contains("landfall")))
     })
     .await?;
     // Once it is gone, the server comes up.
@@ -89,7 +91,7 @@ pub async fn children_that_outlived_their_owner_are_taken_back(world: Arc<World>
     space.until_ready_is("echo", "True", "Ready").await?;
     let after = space.api::<Deployment>().get("echo").await?;
     ensure!(after.uid() == before.uid(), "it was made anew: {:?}", after.metadata);
-    ensure!(after.metadata.generation == before.metadata.generation, "it was rolled: {:?}", after.spec);
+    ensure!(after.spec == before.spec, "it was rolled: {:?}", after.spec);
     ensure!(after.owner_references().len() == 1);
     Ok(())
 }

@@ -40,7 +40,8 @@ pub async fn what_somebody_deletes_or_edits_comes_back(world: Arc<World>) -> Res
         for_each_kind(&space, label, &path).await?;
     }
 
-    edit(&space.api::<Service>(), "echo", &json!({"spec": {"selector": {"app.kubernetes.io/instance": "other"}}})).await?;
+    edit(&space.api::<Service>(), "echo", &json!({"spec": {"selector": {"app.kubernetes.io/instance": "other"}}}))
+        .await?;
     comes_back::<Service>(&space, "the selector", "/spec/selector/app.kubernetes.io~1instance", &json!("echo")).await?;
     let port = json!({"spec": {"ports": [{"name": "mcp", "port": 3001, "targetPort": 9}]}});
     space.api::<Service>().patch("echo", &params, &Patch::Strategic(&port)).await?;
@@ -101,9 +102,11 @@ pub async fn what_others_own_stays(world: Arc<World>) -> Result<()> {
 
     // What `kubectl rollout restart`, an annotation controller, an autoscaler and a sidecar
     // injector do.
-    let restart = json!({"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}});
+    let restart =
+        json!({"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}});
     edit(&deployments, "echo", &restart).await?;
-    edit(&deployments, "echo", &json!({"metadata": {"annotations": {"others/note": "x"}, "labels": {"others": "y"}}})).await?;
+    edit(&deployments, "echo", &json!({"metadata": {"annotations": {"others/note": "x"}, "labels": {"others": "y"}}}))
+        .await?;
     deployments.patch_scale("echo", &PatchParams::default(), &Patch::Merge(json!({"spec": {"replicas": 3}}))).await?;
     let sidecar = json!({"spec": {"template": {"spec": {"containers": [{"name": "sidecar", "image": "sidecar:1"}]}}}});
     deployments.patch("echo", &PatchParams::default(), &Patch::Strategic(&sidecar)).await?;
@@ -116,7 +119,11 @@ pub async fn what_others_own_stays(world: Arc<World>) -> Result<()> {
     ensure!(at("/spec/replicas") == json!(3), "{}", at("/spec"));
     ensure!(at("/metadata/annotations/others~1note") == json!("x"));
     ensure!(at("/metadata/labels/others") == json!("y"));
-    ensure!(at("/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt").is_string(), "{}", at("/spec/template"));
+    ensure!(
+        at("/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt").is_string(),
+        "{}",
+        at("/spec/template")
+    );
     let containers = at("/spec/template/spec/containers");
     let names: Vec<_> = containers.as_array().into_iter().flatten().filter_map(|it| it["name"].as_str()).collect();
     ensure!(names.contains(&"server") && names.contains(&"sidecar"), "{names:?}");

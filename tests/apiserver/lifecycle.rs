@@ -131,7 +131,9 @@ pub async fn scaling_through_the_resource(world: Arc<World>) -> Result<()> {
     let patch = Patch::Merge(json!({"spec": {"replicas": 3}}));
     space.api::<MCPServer>().patch_scale("echo", &PatchParams::default(), &patch).await?;
     let server = space
-        .until_server("echo", "three ready pods", |it| it.status.as_ref().is_some_and(|it| it.ready_replicas == Some(3)))
+        .until_server("echo", "three ready pods", |it| {
+            it.status.as_ref().is_some_and(|it| it.ready_replicas == Some(3))
+        })
         .await?;
     let scale: Scale = space.api::<MCPServer>().get_scale("echo").await?;
     let status = scale.status.context("a status")?;
@@ -148,7 +150,11 @@ pub async fn zero_replicas_are_a_wanted_state(world: Arc<World>) -> Result<()> {
     let replicas = |count: i32| json!({"image": "echo:1", "port": 3001, "replicas": count});
     space.server("echo", &replicas(0)).await?;
     let server = space.until_ready_is("echo", "False", "ScaledToZero").await?;
-    ensure!(condition(&server, "Stalled").is_none() && condition(&server, "Reconciling").is_none(), "{:?}", server.status);
+    ensure!(
+        condition(&server, "Stalled").is_none() && condition(&server, "Reconciling").is_none(),
+        "{:?}",
+        server.status
+    );
     space.server("echo", &replicas(1)).await?;
     space.until_ready_is("echo", "True", "Ready").await?;
     space.server("echo", &replicas(0)).await?;
@@ -169,7 +175,12 @@ pub async fn suspension_holds_back_every_write(world: Arc<World>) -> Result<()> 
     space.server("echo", &image(true, "echo:2")).await?;
     let server = space.until_ready_is("echo", "False", "Suspended").await?;
     ensure!(message(&server).contains("Deployment \"echo\""), "{}", message(&server));
-    edit(&deployments, "echo", &json!({"spec": {"minReadySeconds": 1, "template": {"spec": {"dnsPolicy": "Default"}}}})).await?;
+    edit(
+        &deployments,
+        "echo",
+        &json!({"spec": {"minReadySeconds": 1, "template": {"spec": {"dnsPolicy": "Default"}}}}),
+    )
+    .await?;
     let image_of = async || -> Result<String> {
         let pod = deployments.get("echo").await?.spec.and_then(|it| it.template.spec).context("a pod")?;
         pod.containers[0].image.clone().context("an image")

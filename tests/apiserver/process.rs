@@ -62,7 +62,11 @@ pub async fn a_signal_ends_it_in_good_order(world: Arc<World>) -> Result<()> {
     space.server("echo", &json!({"image": "never:1", "port": 3001})).await?;
     space.until_ready_is("echo", "False", "Starting").await?;
     let (code, text) = operator.get("/metrics").await?;
-    ensure!(code == 200 && text.contains("landfall_child_writes_total{kind=\"Deployment\",verb=\"apply\",result=\"success\"} 1"), "{text}");
+    ensure!(
+        code == 200
+            && text.contains("landfall_child_writes_total{kind=\"Deployment\",verb=\"apply\",result=\"success\"} 1"),
+        "{text}"
+    );
     ensure!(operator.get("/livez").await?.0 == 200);
     ensure!(operator.stop().await? == Some(0), "{}", operator.log());
     ensure!(operator.log().contains("\"stopped\""), "{}", operator.log());

@@ -49,14 +49,22 @@ fn servers() -> Vec<(&'static str, Value, &'static str)> {
         ("zero", json!({"image": "echo:1", "port": 3001, "replicas": 0}), "ScaledToZero"),
         ("starting", json!({"image": "never:1", "port": 3001}), "Starting"),
         ("invalid", json!({"image": "echo:1", "port": 3001, "affinity": {"nonsense": 1}}), "InvalidSpec"),
-        ("missing", json!({"image": "never:1", "port": 3001, "envFrom": [{"configMapRef": {"name": "absent"}}]}), "MissingReference"),
+        (
+            "missing",
+            json!({"image": "never:1", "port": 3001, "envFrom": [{"configMapRef": {"name": "absent"}}]}),
+            "MissingReference",
+        ),
     ]
 }
 
 pub async fn a_quiet_minute_and_a_silent_restart(world: Arc<World>) -> Result<()> {
     let space = world.space("quiet").await?;
     let (mut operator, _kubelet) = (space.operator(&[]).await?, Kubelet::start(&space));
-    apply(&space.api::<k8s_openapi::api::core::v1::ConfigMap>(), from_yaml("metadata: {name: settings}\ndata: {a: b}\n")?).await?;
+    apply(
+        &space.api::<k8s_openapi::api::core::v1::ConfigMap>(),
+        from_yaml("metadata: {name: settings}\ndata: {a: b}\n")?,
+    )
+    .await?;
     for (name, spec, _) in servers() {
         space.server(name, &spec).await?;
     }
@@ -70,7 +78,8 @@ pub async fn a_quiet_minute_and_a_silent_restart(world: Arc<World>) -> Result<()
     tokio::time::sleep(Duration::from_secs(60)).await;
     let in_quiet = operator.requests()?.split_off(before);
     ensure!(in_quiet.iter().any(Request::is_lease), "the operator was alive");
-    let noise: Vec<_> = in_quiet.iter().filter(|it| it.verb != "watch" && !it.is_lease()).map(ToString::to_string).collect();
+    let noise: Vec<_> =
+        in_quiet.iter().filter(|it| it.verb != "watch" && !it.is_lease()).map(ToString::to_string).collect();
     ensure!(noise.is_empty(), "in a quiet minute: {noise:?}");
 
     let before = operator.requests()?.len();

@@ -40,7 +40,10 @@ fn cases() -> Vec<(Value, &'static str)> {
         (json!({"resources": {"requests": {"cpu": 0.5}}}), "must be of type integer,string"),
         (json!({"probes": {"liveness": {"httpGet": {"port": 1}, "exec": {}}}}), "a probe has one handler"),
         (json!({"probes": {"liveness": {"disabled": true, "exec": {}}}}), "a disabled probe has no handler"),
-        (json!({"service": {"type": "ExternalName"}}), "supported values: \"ClusterIP\", \"NodePort\", \"LoadBalancer\""),
+        (
+            json!({"service": {"type": "ExternalName"}}),
+            "supported values: \"ClusterIP\", \"NodePort\", \"LoadBalancer\"",
+        ),
         (json!({"service": {"extraPorts": [{"name": "mcp", "port": 1}]}}), "an extra port's name has at most 15"),
         (json!({"service": {"extraPorts": [{"name": "UP", "port": 1}]}}), "an extra port's name has at most 15"),
         (json!({"service": {"sessionAffinity": "Cookie"}}), "supported values: \"None\", \"ClientIP\""),
@@ -59,7 +62,8 @@ pub async fn each_rule_is_told_by_the_api_server(world: Arc<World>) -> Result<()
         }
         let spec: serde_json::Map<_, _> =
             spec.as_object().context("an object")?.clone().into_iter().filter(|(_, it)| !it.is_null()).collect();
-        let error = space.server("echo", &Value::Object(spec)).await.err().with_context(|| format!("{change} was accepted"))?;
+        let error =
+            space.server("echo", &Value::Object(spec)).await.err().with_context(|| format!("{change} was accepted"))?;
         ensure!(error.to_string().contains(expected), "{change} was refused with: {error}");
     }
     for name in ["with.dot", "1st", &"a".repeat(64)] {
@@ -82,7 +86,9 @@ pub async fn a_spec_that_only_the_operator_can_refuse_leaves_what_runs(world: Ar
     bad["resources"] = json!({"requests": {"memory": "lots"}});
     space.server("echo", &bad).await?;
     let server = space.until_ready_is("echo", "False", "InvalidSpec").await?;
-    for field in ["spec.podTemplate.spec.hostNetwrok: no such field", "spec.resources.requests.memory: \"lots\" is no quantity"] {
+    for field in
+        ["spec.podTemplate.spec.hostNetwrok: no such field", "spec.resources.requests.memory: \"lots\" is no quantity"]
+    {
         ensure!(message(&server).contains(field), "{}", message(&server));
     }
     ensure!(condition(&server, "Accepted").is_some_and(|it| it.status == "False"));

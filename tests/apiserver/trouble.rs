@@ -48,7 +48,8 @@ pub async fn a_missing_config_map_and_secret_are_named(world: Arc<World>) -> Res
     let space = world.space("missing").await?;
     let (operator, _kubelet) = (space.operator(&["--watch-secrets"]).await?, Kubelet::start(&space));
     let token = json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}});
-    let spec = json!({"image": "echo:1", "port": 3001, "env": [token], "envFrom": [{"configMapRef": {"name": "settings"}}]});
+    let spec =
+        json!({"image": "echo:1", "port": 3001, "env": [token], "envFrom": [{"configMapRef": {"name": "settings"}}]});
     space.server("echo", &spec).await?;
     let server = space.until_ready_is("echo", "False", "MissingReference").await?;
     for expected in [
@@ -84,9 +85,7 @@ pub async fn a_quota_that_refuses_a_child_is_told(world: Arc<World>) -> Result<(
     let (_operator, _kubelet) = (space.operator(&[]).await?, Kubelet::start(&space));
     let quotas = space.api::<ResourceQuota>();
     apply(&quotas, from_yaml("metadata: {name: none}\nspec: {hard: {count/services: 0}}\n")?).await?;
-    space
-        .until("the quota is in force", async || quotas.get("none").await.ok()?.status?.hard)
-        .await?;
+    space.until("the quota is in force", async || quotas.get("none").await.ok()?.status?.hard).await?;
     space.server("echo", &json!({"image": "echo:1", "port": 3001})).await?;
     let server = space.until_ready_is("echo", "False", "RejectedByCluster").await?;
     ensure!(message(&server).contains("the cluster refuses Service \"echo\""), "{}", message(&server));
@@ -122,7 +121,11 @@ pub async fn a_missing_right_is_told_and_its_return_noticed(world: Arc<World>) -
     space.bind(&operator.user, "Role", "reporter").await?;
     space.server("second", &json!({"image": "echo:1", "port": 3001})).await?;
     let server = space.until_ready_is("second", "False", "Forbidden").await?;
-    ensure!(message(&server).starts_with("the operator may not apply ServiceAccount \"second\""), "{}", message(&server));
+    ensure!(
+        message(&server).starts_with("the operator may not apply ServiceAccount \"second\""),
+        "{}",
+        message(&server)
+    );
     space.bind(&operator.user, "ClusterRole", "landfall-operator").await?;
     space.until_ready_is("second", "True", "Ready").await?;
     ensure!(space.api::<landfall::api::MCPServer>().get("first").await?.uid().is_some());

@@ -58,6 +58,7 @@ pub fn requests(log: &Path, user: &str) -> Result<Vec<Request>> {
     let lines = text.lines().filter(|line| line.contains(user));
     // The last line may be half written.
     let all = lines.filter_map(|line| serde_json::from_str::<Request>(line).ok());
-    let once = |it: &Request| if it.verb == "watch" { it.stage == "ResponseStarted" } else { it.stage == "ResponseComplete" };
+    let once =
+        |it: &Request| if it.verb == "watch" { it.stage == "ResponseStarted" } else { it.stage == "ResponseComplete" };
     Ok(all.filter(|it| it.user.username == user && once(it)).collect())
 }

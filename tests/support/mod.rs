@@ -104,7 +104,9 @@ impl World {
         let established = kube::runtime::conditions::is_crd_established();
         kube::runtime::wait::await_condition(crds, "mcpservers.landfall.dev", established).await?;
         let roles: Api<ClusterRole> = Api::all(world.admin.clone());
-        for role in [include_str!("../../config/rbac/cluster_role.yaml"), include_str!("../../config/rbac/watch_secrets.yaml")] {
+        for role in
+            [include_str!("../../config/rbac/cluster_role.yaml"), include_str!("../../config/rbac/watch_secrets.yaml")]
+        {
             apply(&roles, from_yaml(role)?).await?;
         }
         prepare(&world).await?;
@@ -124,9 +126,11 @@ impl World {
         let space = Space { world: Arc::clone(self), name: name.to_owned() };
         apply(&space.api::<Role>(), from_yaml(include_str!("../../config/rbac/leader_election.yaml"))?).await?;
         // Pods are refused until a controller has made the account that they run as by default.
-        space.until("the default ServiceAccount", async || {
-            space.api::<k8s_openapi::api::core::v1::ServiceAccount>().get_opt("default").await.ok().flatten()
-        }).await?;
+        space
+            .until("the default ServiceAccount", async || {
+                space.api::<k8s_openapi::api::core::v1::ServiceAccount>().get_opt("default").await.ok().flatten()
+            })
+            .await?;
         Ok(space)
     }
 }
@@ -260,7 +264,13 @@ pub async fn edit<K>(api: &Api<K>, name: &str, change: &Value) -> Result<K>
 where
     K: Resource + Clone + Debug + DeserializeOwned,
 {
-    Ok(api.patch(name, &PatchParams { field_manager: Some("somebody".into()), ..Default::default() }, &Patch::Merge(change)).await?)
+    Ok(api
+        .patch(
+            name,
+            &PatchParams { field_manager: Some("somebody".into()), ..Default::default() },
+            &Patch::Merge(change),
+        )
+        .await?)
 }
 
 pub fn from_yaml<T: DeserializeOwned>(text: &str) -> Result<T> {
@@ -269,6 +279,7 @@ pub fn from_yaml<T: DeserializeOwned>(text: &str) -> Result<T> {
 
 /// A client for a kubeconfig file.
 pub async fn client(kubeconfig: &Path) -> Result<Client> {
-    let config = Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &KubeConfigOptions::default()).await?;
+    let config =
+        Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &KubeConfigOptions::default()).await?;
     Ok(Client::try_from(config)?)
 }

@@ -1,0 +1,51 @@
+# `make demo` shows the main job on a cluster that it starts itself; `make test` runs everything.
+# `make` alone says what else there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+# Static, so that an image needs nothing but the binary.
+TARGET := $(shell uname -m)-unknown-linux-gnu
+STATIC := RUSTFLAGS="-C target-feature=+crt-static" cargo build --quiet --release --locked --target $(TARGET)
+CLUSTER_TOOL := cargo run --quiet --locked --package landfall-cluster --
+IMAGES := target/images
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint generate images requirements clean
+
+help: ## Shows this.
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+demo: requirements ## Starts a cluster and the operator, runs the sample, and calls its tool. EXIT=1: ends by itself. CLUSTER=existing: uses KUBECONFIG.
+	@tests/demo
+
+test: requirements ## Everything: unit, snapshot and schema tests, a real API server, a real node.
+	@tests/run
+
+unit: ## Only what needs no cluster.
+	@cargo test --locked --workspace --lib --bins
+
+lint: ## Formatting, clippy, licences and sources, generated files.
+	@tests/lint
+
+generate: ## Writes what is made from the source: crds/.
+	@cargo run --quiet --locked -- crd > crds/mcpservers.yaml.new
+	@mv crds/mcpservers.yaml.new crds/mcpservers.yaml
+
+images: ## Makes the images of the tests and the demo, without a container engine.
+	@mkdir -p $(IMAGES)
+	@cd examples/echo-server && $(STATIC)
+	@install examples/echo-server/target/$(TARGET)/release/echo-server $(IMAGES)/echo-server
+	@for it in echo-server:0.1.0 echo-server-next:0.2.0; do \
+	  $(CLUSTER_TOOL) image --name "localhost/landfall/echo-server:$${it#*:}" --file /echo-server=$(IMAGES)/echo-server \
+	    --entrypoint /echo-server --user 65532 --port 3001 --output "$(IMAGES)/$${it%:*}.tar"; \
+	done
+
+requirements: ## Installs what is missing on Debian and Ubuntu, as root; elsewhere says what is missing.
+	@tests/requirements
+
+clean: ## Removes what builds and crashed test clusters left. The cache of cluster programs stays.
+	@$(CLUSTER_TOOL) clean
+	@cargo clean --quiet
+	@cargo clean --quiet --manifest-path examples/echo-server/Cargo.toml
