@@ -87,7 +87,8 @@ fn may_make_namespaces() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-fn missing_go() -> Option<String> {
+/// What keeps Go from building a program.
+pub fn missing_go() -> Option<String> {
     let output = Command::new("go").args(["env", "GOVERSION"]).output();
     let Ok(output) = output else {
         return Some("`go` is missing: install Go from go.dev/dl or your distribution".to_owned());

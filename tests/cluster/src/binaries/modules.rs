@@ -4,9 +4,7 @@
 //! `go mod tidy` in that folder, and change what is said about it here. Another minor version is
 //! another folder.
 
-use std::fmt::Write;
-
-use crate::digest::sha256_hex;
+use super::build::{Package, Source, Version};
 
 /// A program of the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,9 +36,9 @@ impl Program {
         }
     }
 
-    /// The Go package that it is built from.
-    pub fn package(self) -> &'static str {
-        match self {
+    /// How it is built.
+    pub fn package(self) -> Package {
+        let path = match self {
             Self::ApiServer => "k8s.io/kubernetes/cmd/kube-apiserver",
             Self::ControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
             Self::CoreDns => "github.com/coredns/coredns",
@@ -50,41 +48,18 @@ impl Program {
             Self::Kubelet => "k8s.io/kubernetes/cmd/kubelet",
             Self::Pause => ".",
             Self::Scheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
-        }
-    }
-
-    /// What `go build` calls the file: the last element of the package's path without its version.
-    pub fn built_name(self) -> &'static str {
-        match self {
-            Self::Etcd => "server",
-            other => other.name(),
-        }
+        };
+        let built_name = if self == Self::Etcd { "server" } else { self.name() };
+        Package { name: self.name(), path, built_name }
     }
 }
 
-/// A folder under `go/`: one `go.mod` and `go.sum`, built once and kept until either changes.
-///
-/// The files are part of this crate, so that it builds the programs from wherever it runs.
+/// A folder under `go/`, and what is built from it.
 #[derive(Debug)]
 pub struct Module {
-    pub name: &'static str,
-    pub files: &'static [(&'static str, &'static str)],
+    pub source: Source,
     pub programs: &'static [Program],
-    /// Shown before a build, so that nobody takes it for a hang.
-    pub duration: &'static str,
-    version: Option<Version>,
 }
-
-/// Kubernetes learns its own version from the linker.
-#[derive(Debug)]
-struct Version {
-    major: &'static str,
-    minor: &'static str,
-    full: &'static str,
-}
-
-/// Packages of Kubernetes that hold its version.
-const VERSION_PACKAGES: [&str; 2] = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"];
 
 macro_rules! go_files {
     ($folder:literal: $($file:literal),+) => {
@@ -94,15 +69,21 @@ macro_rules! go_files {
 
 pub const MODULES: [Module; 4] = [
     Module {
-        name: "etcd-3.6",
-        files: go_files!("etcd-3.6": "go.mod", "go.sum"),
+        source: Source {
+            name: "etcd-3.6",
+            files: go_files!("etcd-3.6": "go.mod", "go.sum"),
+            duration: "about 40 seconds",
+            version: None,
+        },
         programs: &[Program::Etcd],
-        duration: "about 40 seconds",
-        version: None,
     },
     Module {
-        name: "kubernetes-1.34",
-        files: go_files!("kubernetes-1.34": "go.mod", "go.sum"),
+        source: Source {
+            name: "kubernetes-1.34",
+            files: go_files!("kubernetes-1.34": "go.mod", "go.sum"),
+            duration: "about 6 minutes on two cores",
+            version: Some(Version { major: "1", minor: "34", full: "v1.34.4" }),
+        },
         programs: &[
             Program::ApiServer,
             Program::ControllerManager,
@@ -111,53 +92,23 @@ pub const MODULES: [Module; 4] = [
             Program::KubeProxy,
             Program::Scheduler,
         ],
-        duration: "about 6 minutes on two cores",
-        version: Some(Version { major: "1", minor: "34", full: "v1.34.4" }),
     },
     Module {
-        name: "coredns-1.12",
-        files: go_files!("coredns-1.12": "go.mod", "go.sum"),
+        source: Source {
+            name: "coredns-1.12",
+            files: go_files!("coredns-1.12": "go.mod", "go.sum"),
+            duration: "about 90 seconds",
+            version: None,
+        },
         programs: &[Program::CoreDns],
-        duration: "about 90 seconds",
-        version: None,
     },
     Module {
-        name: "pause",
-        files: go_files!("pause": "go.mod", "main.go"),
+        source: Source {
+            name: "pause",
+            files: go_files!("pause": "go.mod", "main.go"),
+            duration: "a few seconds",
+            version: None,
+        },
         programs: &[Program::Pause],
-        duration: "a few seconds",
-        version: None,
     },
 ];
-
-impl Module {
-    /// No symbol tables, and the version where a program asks for one.
-    pub fn ldflags(&self) -> String {
-        let mut flags = "-s -w".to_owned();
-        let Some(version) = &self.version else {
-            return flags;
-        };
-        let (major, minor, full) = (version.major, version.minor, version.full);
-        for package in VERSION_PACKAGES {
-            // Writing to a String cannot fail.
-            let _ = write!(
-                flags,
-                " -X {package}.gitMajor={major} -X {package}.gitMinor={minor} \
-                 -X {package}.gitVersion={full} -X {package}.gitTreeState=clean"
-            );
-        }
-        flags
-    }
-
-    /// Names the cache folder: changes with everything that goes into the programs.
-    pub fn fingerprint(&self) -> String {
-        let ldflags = self.ldflags();
-        let parts = self
-            .files
-            .iter()
-            .flat_map(|(name, content)| [*name, *content])
-            .chain([ldflags.as_str(), std::env::consts::ARCH]);
-        let hash = sha256_hex(parts.map(str::as_bytes));
-        format!("{}-{}", self.name, &hash[..16])
-    }
-}
