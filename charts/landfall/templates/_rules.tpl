@@ -1,0 +1,38 @@
+{{/*
+What the operator needs, and nothing else: the same as config/rbac/, by a test. In a ClusterRole, or in a Role in each
+of the namespaces served.
+*/}}
+{{- define "landfall.rules" -}}
+# The resources that users write. The operator reports on them and never changes their spec.
+- apiGroups: [landfall.dev]
+  resources: [mcpservers]
+  verbs: [get, list, watch]
+- apiGroups: [landfall.dev]
+  resources: [mcpservers/status]
+  verbs: [patch]
+# OpenShift asks for this of whoever sets blockOwnerDeletion.
+- apiGroups: [landfall.dev]
+  resources: [mcpservers/finalizers]
+  verbs: [update]
+# What servers are made of. Creating by server-side apply takes both create and patch.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services, serviceaccounts]
+  verbs: [get, list, watch, create, patch, delete]
+# Why a server does not come up, and whether what it refers to exists.
+- apiGroups: [""]
+  resources: [pods, configmaps]
+  verbs: [list, watch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+
+{{/* Only with watchSecrets: listing Secrets is reading them. */}}
+{{- define "landfall.rules.watchSecrets" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [list, watch]
+{{- end }}
