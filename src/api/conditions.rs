@@ -102,3 +102,20 @@ reasons! {
     /// A client can use the server.
     Ready,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_documented_and_no_other() {
+        let text = include_str!("../../docs/conditions.md");
+        let table = text.split("| Reason |").nth(1).expect("the table of reasons");
+        let rows = table.lines().skip(2).filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let (mut documented, mut known): (Vec<_>, Vec<_>) =
+            (rows.collect(), Reason::ALL.iter().map(|it| it.as_str()).collect());
+        documented.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(documented, known);
+    }
+}

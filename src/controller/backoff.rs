@@ -32,7 +32,7 @@ impl Backoff {
 }
 
 /// Between four and six fifths of `wait`.
-fn jittered(wait: Duration) -> Duration {
+pub(super) fn jittered(wait: Duration) -> Duration {
     // Each `RandomState` has a seed of its own: randomness enough to spread load.
     let random = RandomState::new().hash_one(());
     let fraction = f64::from(u32::try_from(random % 1000).unwrap_or_default()) / 1000.0;

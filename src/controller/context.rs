@@ -19,9 +19,6 @@ use crate::metrics::Metrics;
 use crate::observe::PodView;
 use crate::settings::Platform;
 
-/// A first report waits this long for what its Deployment does next, to be one write with it.
-const FIRST_REPORT_WAITS: Duration = Duration::from_secs(1);
-
 /// What every pass needs.
 pub(super) struct Context {
     pub(super) applier: Applier,
@@ -32,7 +29,7 @@ pub(super) struct Context {
     pub(super) metrics: Arc<Metrics>,
     pub(super) platform: Platform,
     client: Client,
-    /// Until when the first report of a server is put off, by uid.
+    /// Until when the report of a server is put off, by uid.
     put_off: Mutex<HashMap<String, Instant>>,
 }
 
@@ -88,12 +85,16 @@ impl Context {
         Ok(object.and_then(|object| serde_json::from_value(object.data.get("status")?.clone()).ok()))
     }
 
-    /// How long the first report of a server is still put off.
-    pub(super) fn first_report_in(&self, server: &MCPServer) -> Option<Duration> {
+    /// How much of `patience` is left before a report has to be made.
+    pub(super) fn put_off(&self, server: &MCPServer, patience: Duration) -> Option<Duration> {
         let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
-        let until =
-            put_off.entry(server.uid().unwrap_or_default()).or_insert_with(|| Instant::now() + FIRST_REPORT_WAITS);
+        let until = put_off.entry(server.uid().unwrap_or_default()).or_insert_with(|| Instant::now() + patience);
         until.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
+    }
+
+    /// A report was made: the next one has its own patience.
+    pub(super) fn reported(&self, uid: &str) {
+        self.put_off.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 
     /// Forgets a server that is gone.
@@ -102,7 +103,7 @@ impl Context {
         self.backoff.clear(&uid);
         self.reporter.forget(&uid);
         self.references.forget(&server.namespace().unwrap_or_default(), &server.name_any());
-        self.put_off.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+        self.reported(&uid);
     }
 }
 

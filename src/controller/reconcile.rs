@@ -8,8 +8,9 @@ use kube::runtime::controller::Action;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::backoff::jittered;
 use super::context::Context;
-use crate::api::{MCPServer, MCPServerStatus};
+use crate::api::{MCPServer, MCPServerSpec};
 use crate::apply::ApplyError;
 use crate::build::build;
 use crate::observe::observe;
@@ -21,6 +22,9 @@ const PASS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How soon to look again when a cache has yet to catch up.
 const CATCH_UP: Duration = Duration::from_millis(50);
+
+/// How often each server is looked at when nothing seems to change.
+const RESYNC: Duration = Duration::from_hours(1);
 
 /// Why a pass failed; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -80,18 +84,28 @@ async fn pass(server: &MCPServer, context: &Context) -> Result<Action, Error> {
 /// Writes the status that follows from `outcome`, and says when time alone may change it.
 async fn report(server: &MCPServer, context: &Context, outcome: &Outcome<'_>) -> Result<Action, Error> {
     let next = status::next(server.status.as_ref(), server.metadata.generation, outcome, Timestamp::now());
-    if status::may_wait(server.status.as_ref(), outcome)
-        && let Some(wait) = context.first_report_in(server)
-    {
+    if server.status.as_ref() == Some(&next) {
+        return Ok(look_again(outcome));
+    }
+    let patience = status::patience(server.status.as_ref(), &next, outcome);
+    if let Some(wait) = patience.and_then(|patience| context.put_off(server, patience)) {
         return Ok(Action::requeue(wait));
     }
     context.reporter.report(server, &next).await.map_err(|error| Error::Status(Box::new(error)))?;
-    Ok(match outcome {
-        Outcome::Observed { observation, .. } => {
-            observation.look_again.map_or_else(Action::await_change, Action::requeue)
-        }
-        _ => Action::await_change(),
-    })
+    context.reported(&server.uid().unwrap_or_default());
+    Ok(look_again(outcome))
+}
+
+fn look_again(outcome: &Outcome<'_>) -> Action {
+    match outcome {
+        Outcome::Observed { observation, .. } => observation.look_again.map_or_else(resync, Action::requeue),
+        _ => resync(),
+    }
+}
+
+/// Changes are told by watches. This is for one that got lost; it costs no request.
+fn resync() -> Action {
+    Action::requeue(jittered(RESYNC))
 }
 
 /// Nothing tells us when somebody else's object goes away or a quota grows: ask again, ever more
@@ -101,16 +115,11 @@ async fn refused(server: &MCPServer, context: &Context, error: &ApplyError) -> R
     Ok(Action::requeue(context.backoff.failed(&server.uid().unwrap_or_default())))
 }
 
-/// Its status cannot be read either, so it is replaced as a whole; the server's children stay.
+/// Its status is part of what could not be decoded, and is read by itself; its children stay.
 async fn report_undecodable(invalid: &InvalidObject, context: &Context) -> Result<Action, Error> {
-    let before = context.status_of(&invalid.metadata).await.map_err(|error| Error::Status(Box::new(error)))?;
-    let server =
-        MCPServer { metadata: invalid.metadata.clone(), spec: crate::api::MCPServerSpec::default(), status: before };
-    let outcome = Outcome::Undecodable(&invalid.error);
-    let next: MCPServerStatus =
-        status::next(server.status.as_ref(), server.metadata.generation, &outcome, Timestamp::now());
-    context.reporter.report(&server, &next).await.map_err(|error| Error::Status(Box::new(error)))?;
-    Ok(Action::await_change())
+    let status = context.status_of(&invalid.metadata).await.map_err(|error| Error::Status(Box::new(error)))?;
+    let server = MCPServer { metadata: invalid.metadata.clone(), spec: MCPServerSpec::default(), status };
+    report(&server, context, &Outcome::Undecodable(&invalid.error)).await
 }
 
 /// What to do after a pass failed.

@@ -57,11 +57,8 @@ impl Reporter {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 
-    /// Makes `next` the status of the server, if it is not.
+    /// Makes `next` the status of the server.
     pub(super) async fn report(&self, server: &MCPServer, next: &MCPServerStatus) -> Result<(), kube::Error> {
-        if server.status.as_ref() == Some(next) {
-            return Ok(());
-        }
         let manifest = json!({
             "apiVersion": MCPServer::api_version(&()),
             "kind": MCPServer::kind(&()),

@@ -3,14 +3,17 @@ use crate::children::Children;
 use crate::testing::{smallest, validated};
 use serde_json::{Value, json};
 
+type Change = fn(&mut Value);
+
 const NOW: &str = "2026-01-01T00:01:00Z";
 
-fn look(deployment: Option<Value>, pods: Vec<Value>) -> Observation {
+fn look(deployment: impl Into<Option<Value>>, pods: Vec<Value>) -> Observation {
     let server = validated(&smallest()).expect("valid");
     let children = Children::<Live> {
         service_accounts: Vec::new(),
         services: Vec::new(),
         deployments: deployment
+            .into()
             .into_iter()
             .map(|it| Arc::new(serde_json::from_value(it).expect("a Deployment")))
             .collect(),
@@ -20,10 +23,8 @@ fn look(deployment: Option<Value>, pods: Vec<Value>) -> Observation {
     observe(&server, &children, &pods, NOW.parse().expect("a time"))
 }
 
-fn deployment(status: &Value) -> Option<Value> {
-    Some(
-        json!({"metadata": {"generation": 3}, "spec": {"replicas": 1, "selector": {}, "template": {}}, "status": status}),
-    )
+fn deployment(status: &Value) -> Value {
+    json!({"metadata": {"generation": 3}, "spec": {"replicas": 1, "selector": {}, "template": {}}, "status": status})
 }
 
 fn progressing(reason: &str) -> Value {
@@ -36,7 +37,7 @@ fn complete() -> Value {
            "conditions": progressing("NewReplicaSetAvailable")})
 }
 
-fn rolling() -> Option<Value> {
+fn rolling() -> Value {
     deployment(
         &json!({"observedGeneration": 3, "replicas": 1, "updatedReplicas": 1, "conditions": progressing("ReplicaSetUpdated")}),
     )
@@ -67,7 +68,7 @@ fn nothing_is_known_before_the_deployment_is_reported_on() {
 #[test]
 fn up_takes_new_pods_only_and_one_that_answers() {
     assert_eq!(look(deployment(&complete()), vec![]).workload, Workload::Up);
-    let cases: [(fn(&mut Value), Workload); 5] = [
+    let cases: [(Change, Workload); 5] = [
         // The spec has changed since: what answers is the old template.
         (|it| it["observedGeneration"] = json!(2), Workload::RollingOut { serving: true }),
         (|it| it["replicas"] = json!(2), Workload::RollingOut { serving: true }),
@@ -92,9 +93,9 @@ fn scaling_a_complete_rollout_leaves_it_up() {
 
 #[test]
 fn zero_replicas_are_a_wanted_state() {
-    let mut deployment = deployment(&json!({"observedGeneration": 3})).expect("given");
+    let mut deployment = deployment(&json!({"observedGeneration": 3}));
     deployment["spec"]["replicas"] = json!(0);
-    assert_eq!(look(Some(deployment), vec![]).workload, Workload::ScaledToZero);
+    assert_eq!(look(deployment, vec![]).workload, Workload::ScaledToZero);
 }
 
 #[test]

@@ -5,17 +5,24 @@ mod summary;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
+use std::time::Duration;
 
 use crate::api::MCPServerStatus;
 use crate::api::conditions::{ConditionType, Reason};
 use crate::apply::ApplyError;
 use crate::labels;
-use crate::observe::{Observation, Workload};
+use crate::observe::Observation;
 use crate::text;
 use crate::validate::{Problems, ValidatedServer};
 
 /// Longest message of a condition, in bytes; the API allows 32 KiB, which nobody would read.
 const LONGEST_MESSAGE: usize = 2048;
+
+/// Long enough for a Deployment's controller to make a pod.
+const FIRST_REPORT: Duration = Duration::from_secs(1);
+
+/// Once it was said that a server is on its way, how far it is may come a little later.
+const FURTHER_REPORT: Duration = Duration::from_secs(5);
 
 /// How a reconcile went.
 pub enum Outcome<'a> {
@@ -129,15 +136,27 @@ pub fn next(
     status
 }
 
-/// Whether the first report can wait for what happens next: nothing was reported yet, and all is
-/// well so far. Two reports in one save the API server a write for each server.
-pub fn may_wait(before: Option<&MCPServerStatus>, outcome: &Outcome<'_>) -> bool {
-    let Outcome::Observed { server, observation, pending } = outcome else { return false };
-    before.is_none_or(|it| it.conditions.is_empty())
-        && server.missing.is_empty()
-        && pending.is_empty()
-        && observation.trouble.is_none()
-        && matches!(observation.workload, Workload::Unseen | Workload::RollingOut { .. })
+/// How long a report can wait for what happens next, to be one write with it; `None` for not at all.
+///
+/// Only news of a server that is on its way, as it should be, can wait: nobody acts on it, and each
+/// write is one more for the API server. Trouble, success and a new generation are told at once.
+pub fn patience(before: Option<&MCPServerStatus>, next: &MCPServerStatus, outcome: &Outcome<'_>) -> Option<Duration> {
+    let Outcome::Observed { server, observation, .. } = outcome else { return None };
+    let is_on_its_way = |status: &MCPServerStatus| has(status, ConditionType::Reconciling);
+    if !is_on_its_way(next) || !server.missing.is_empty() || observation.trouble.is_some() {
+        return None;
+    }
+    match before.filter(|it| !it.conditions.is_empty()) {
+        None => Some(FIRST_REPORT),
+        Some(before) if is_on_its_way(before) && before.observed_generation == next.observed_generation => {
+            Some(FURTHER_REPORT)
+        }
+        Some(_) => None,
+    }
+}
+
+fn has(status: &MCPServerStatus, type_: ConditionType) -> bool {
+    status.conditions.iter().any(|it| it.type_ == type_.as_str())
 }
 
 /// What the status says of readiness, for events and metrics.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::observe::Trouble;
+use crate::observe::{Trouble, Workload};
 use crate::testing::{smallest, smallest_with, validated};
 use serde_json::json;
 
@@ -120,14 +120,28 @@ fn a_long_message_is_cut() {
 }
 
 #[test]
-fn only_a_first_report_without_trouble_may_wait() {
+fn news_on_the_way_can_wait_and_nothing_else() {
     let server = validated(&smallest()).expect("valid");
-    let may = |before: Option<&MCPServerStatus>, observation: &Observation| {
-        may_wait(before, &Outcome::Observed { server: &server, observation, pending: &[] })
+    let wait = |before: Option<&MCPServerStatus>, observation: &Observation, generation| {
+        let outcome = Outcome::Observed { server: &server, observation, pending: &[] };
+        patience(before, &next(before, Some(generation), &outcome, early()), &outcome)
     };
-    let (unseen, up) = (observation(Workload::Unseen), observation(Workload::Up));
+    let (unseen, starting, up) =
+        (observation(Workload::Unseen), observation(Workload::Down), observation(Workload::Up));
+    let trouble = Observation {
+        trouble: Some(Trouble { reason: Reason::CrashLooping, hint: "It ends.".into(), detail: None }),
+        ..starting.clone()
+    };
     let fresh = MCPServerStatus { observed_generation: Some(-1), ..MCPServerStatus::default() };
-    assert!(may(None, &unseen) && may(Some(&fresh), &unseen));
-    assert!(!may(None, &up), "what is done is reported at once");
-    assert!(!may(Some(&report(None, &unseen, &[], early())), &unseen));
+    let told = report(None, &unseen, &[], early());
+    assert_eq!(wait(Some(&fresh), &unseen, 1), Some(FIRST_REPORT));
+    assert_eq!(wait(Some(&told), &starting, 1), Some(FURTHER_REPORT));
+    for (before, observation, generation) in
+        [(&fresh, &up, 1), (&fresh, &trouble, 1), (&told, &up, 1), (&told, &trouble, 1)]
+    {
+        assert_eq!(wait(Some(before), observation, generation), None);
+    }
+    assert_eq!(wait(Some(&told), &starting, 2), None, "a new generation was seen");
+    let ready = report(None, &up, &[], early());
+    assert_eq!(wait(Some(&ready), &starting, 1), None, "it was ready and is no longer");
 }

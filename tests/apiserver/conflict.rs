@@ -42,8 +42,8 @@ pub async fn an_object_of_somebody_else_is_never_touched(world: Arc<World>) -> R
     space.server("five", &json!({"image": "echo:1", "port": 3001})).await?;
     let five = space.until_ready_is("five", "True", "Ready").await?;
     let owner = five.controller_owner_ref(&());
-    let owned = json!({"metadata": {"name": "six", "ownerReferences": [owner]}});
-    is_left_alone::<ServiceAccount>(&space, "six", owned).await
+    let foreign = json!({"metadata": {"name": "six", "ownerReferences": [owner]}});
+    is_left_alone::<ServiceAccount>(&space, "six", foreign).await
 }
 
 async fn is_left_alone<K>(space: &Space, name: &str, foreign: Value) -> Result<()>
@@ -82,11 +82,9 @@ pub async fn children_that_outlived_their_owner_are_taken_back(world: Arc<World>
     let before = space.api::<Deployment>().get("echo").await?;
 
     space.api::<MCPServer>().delete("echo", &DeleteParams::orphan()).await?;
-    space
-        .until("the Deployment has no owner", async || {
-            space.api::<Deployment>().get("echo").await.ok().filter(|it| it.owner_references().is_empty())
-        })
-        .await?;
+    let gone = async || space.api::<MCPServer>().get_opt("echo").await.ok()?.is_none().then_some(());
+    space.until("the MCPServer is gone", gone).await?;
+    ensure!(space.api::<Deployment>().get("echo").await?.owner_references().is_empty());
     space.server("echo", &spec).await?;
     space.until_ready_is("echo", "True", "Ready").await?;
     let after = space.api::<Deployment>().get("echo").await?;

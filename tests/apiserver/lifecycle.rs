@@ -27,14 +27,14 @@ pub async fn a_server_becomes_ready_only_when_its_pod_is(world: Arc<World>) -> R
     let deployment = space.api::<Deployment>().get("echo").await?;
     ensure!(deployment.spec.and_then(|it| it.replicas) == Some(1));
 
-    let _kubelet = Kubelet::start(&space);
+    let kubelet = Kubelet::start(&space);
     let server = space.until_ready_is("echo", "True", "Ready").await?;
     ensure!(condition(&server, "Reconciling").is_none(), "{:?}", server.status);
     let status = server.status.context("a status")?;
     ensure!((status.replicas, status.ready_replicas) == (Some(1), Some(1)), "{status:?}");
 
     // A pod that dies takes Ready with it, though nothing in the spec changed.
-    drop(_kubelet);
+    drop(kubelet);
     for pod in space.api::<Pod>().list(&ListParams::default()).await? {
         space.api::<Pod>().delete(&pod.name_any(), &DeleteParams::default()).await?;
     }
@@ -120,6 +120,30 @@ pub async fn what_is_no_longer_wanted_is_removed(world: Arc<World>) -> Result<()
 
     space.server("echo", &spec).await?;
     space.until("it is made again", async || accounts.get_opt("echo").await.ok()?).await?;
+    Ok(())
+}
+
+pub async fn the_service_follows_every_change(world: Arc<World>) -> Result<()> {
+    let space = world.space("service").await?;
+    let (_operator, _kubelet) = (space.operator(&[]).await?, Kubelet::start(&space));
+    // Each is a change that Kubernetes has rules of its own for: ports, node ports, affinity, types.
+    for service in [
+        json!({}),
+        json!({"port": 80}),
+        json!({"type": "NodePort", "extraPorts": [{"name": "metrics", "port": 9090}]}),
+        json!({"type": "LoadBalancer", "sessionAffinity": "ClientIP", "annotations": {"a": "b"}}),
+        json!({"extraPorts": [{"name": "other", "port": 9090, "targetPort": 3001}]}),
+        json!({}),
+    ] {
+        space.server("echo", &json!({"image": "echo:1", "port": 3001, "service": service})).await?;
+        space.until_ready_is("echo", "True", "Ready").await.with_context(|| service.to_string())?;
+        let live = space.api::<Service>().get("echo").await?.spec.context("a spec")?;
+        let wanted = |field: &str, default: &str| service[field].as_str().unwrap_or(default).to_owned();
+        ensure!(live.type_ == Some(wanted("type", "ClusterIP")), "{live:?}");
+        ensure!(live.session_affinity == Some(wanted("sessionAffinity", "None")), "{live:?}");
+        let extra = service["extraPorts"].as_array().map_or(0, Vec::len);
+        ensure!(live.ports.as_ref().map(Vec::len) == Some(1 + extra), "{live:?}");
+    }
     Ok(())
 }
 

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         lifecycle::a_new_image_is_ready_only_when_its_own_pod_is,
         lifecycle::a_plain_server_costs_its_children_and_two_writes,
         lifecycle::what_is_no_longer_wanted_is_removed,
+        lifecycle::the_service_follows_every_change,
         lifecycle::scaling_through_the_resource,
         lifecycle::zero_replicas_are_a_wanted_state,
         lifecycle::suspension_holds_back_every_write,
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
         trouble::a_quota_that_refuses_a_child_is_told,
         trouble::pod_security_that_refuses_the_pods_is_told,
         trouble::a_missing_right_is_told_and_its_return_noticed,
-        process::other_namespaces_are_left_alone,
+        process::only_its_namespaces_are_served,
         process::a_signal_ends_it_in_good_order,
     ];
     support::run(Size::ControlPlane, tests, |_| Box::pin(async { Ok(()) }))

@@ -75,7 +75,7 @@ pub async fn a_quiet_minute_and_a_silent_restart(world: Arc<World>) -> Result<()
     tokio::time::sleep(Duration::from_secs(3)).await;
 
     let before = operator.requests()?.len();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let in_quiet = operator.requests()?.split_off(before);
     ensure!(in_quiet.iter().any(Request::is_lease), "the operator was alive");
     let noise: Vec<_> =

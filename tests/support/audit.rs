@@ -25,6 +25,8 @@ pub struct Object {
     #[serde(default)]
     pub subresource: String,
     #[serde(default)]
+    pub namespace: String,
+    #[serde(default)]
     pub name: String,
 }
 
@@ -47,7 +49,7 @@ impl Request {
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Object { resource, subresource, name } = &self.object_ref;
+        let Object { resource, subresource, name, .. } = &self.object_ref;
         write!(f, "{} {resource}/{subresource} {name}", self.verb)
     }
 }

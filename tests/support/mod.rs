@@ -14,7 +14,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Config, Resource, ResourceExt};
@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 use operator::Operator;
 
 /// For what takes the cluster's controllers a few steps; far more than any of them needs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A cluster that is ready for operators.
 pub struct World {
@@ -72,9 +72,12 @@ pub fn run(size: Size, tests: Vec<Test>, prepare: fn(&World) -> BoxFuture<'_, Re
         let ignored = |(name, _): Test| Trial::test(name, || Ok(())).with_ignored_flag(missing.is_some());
         return libtest_mimic::run(&arguments, tests.into_iter().map(ignored).collect()).exit_code();
     }
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let world = match runtime.block_on(World::start(size, prepare)) {
-        Ok(world) => Arc::new(world),
+    let started = tokio::runtime::Runtime::new().context("no runtime").and_then(|runtime| {
+        let world = runtime.block_on(World::start(size, prepare))?;
+        Ok((runtime, Arc::new(world)))
+    });
+    let (runtime, world) = match started {
+        Ok(started) => started,
         Err(error) => {
             eprintln!("the test cluster did not start: {error:#}");
             return ExitCode::FAILURE;
@@ -155,7 +158,7 @@ impl Space {
         if arguments.contains(&"--watch-secrets") {
             self.bind(&user, "ClusterRole", "landfall-operator-watch-secrets").await?;
         }
-        Operator::start(self, &user, arguments).await
+        Operator::start(self, &user, arguments)
     }
 
     /// Gives `user` a role in this namespace.
@@ -172,7 +175,7 @@ impl Space {
     /// Gives `user` a role in this namespace. `user`.
     pub async fn unbind(&self, user: &str) -> Result<()> {
         let bindings = self.api::<RoleBinding>();
-        for binding in bindings.list(&Default::default()).await? {
+        for binding in bindings.list(&ListParams::default()).await? {
             if binding.name_any().starts_with(user) {
                 bindings.delete(&binding.name_any(), &DeleteParams::default()).await?;
             }

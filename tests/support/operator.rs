@@ -32,7 +32,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    pub(super) async fn start(space: &Space, user: &str, arguments: &[&str]) -> Result<Self> {
+    pub(super) fn start(space: &Space, user: &str, arguments: &[&str]) -> Result<Self> {
         let cluster = &space.world.cluster;
         let kubeconfig = cluster.kubeconfig_for(user, &[])?;
         let log = cluster.directory().join(format!("{user}.log"));
