@@ -1,0 +1,120 @@
+//! The charts as packages, made from `charts/` the way a release makes them.
+
+use anyhow::{Context, Result, ensure};
+use landfall_cluster::Size;
+use landfall_cluster::binaries::{Binaries, Program};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::helm::{HELM_3, Helm};
+use crate::support::from_yaml;
+
+pub const NAMESPACE: &str = "landfall-system";
+pub const RELEASE: &str = "landfall";
+pub const CHARTS: [&str; 2] = ["landfall", "landfall-crds"];
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Helm does not know the version of a cluster that it does not ask.
+const KUBERNETES: &str = "1.34.0";
+
+/// The charts, packaged.
+pub struct Charts {
+    pub helm: Helm,
+    pub kubectl: PathBuf,
+    folder: PathBuf,
+}
+
+impl Charts {
+    pub async fn package() -> Result<Self> {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("charts-{}", std::process::id()));
+        let helm = Helm::make(&HELM_3, &folder, Path::new("/dev/null")).await?;
+        let kubectl = Binaries::make(Size::ControlPlane).await?.path(Program::Kubectl)?.to_owned();
+        let charts = Self { helm, kubectl, folder };
+        // A copy: Helm puts dependencies into the folder of the chart that has them.
+        for chart in CHARTS {
+            copy(&root().join("charts").join(chart), &charts.source(chart))?;
+        }
+        charts.helm.run(&["dependency", "build", &text(&charts.source("landfall"))])?;
+        for chart in CHARTS {
+            charts.helm.run(&["package", &text(&charts.source(chart)), "--destination", &text(&charts.folder)])?;
+        }
+        Ok(charts)
+    }
+
+    /// The file of a packaged chart.
+    pub fn archive(&self, chart: &str) -> String {
+        text(&self.folder.join(format!("{chart}-{VERSION}.tgz")))
+    }
+
+    /// What a chart renders with these values.
+    pub fn render(&self, chart: &str, values: &Value) -> Result<Vec<Value>> {
+        let archive = self.archive(chart);
+        let arguments = ["template", RELEASE, &archive, "--namespace", NAMESPACE, "--values", "-"];
+        let arguments = [&arguments[..], &["--kube-version", KUBERNETES]].concat();
+        manifests(&self.helm.run_with(&values.to_string(), &arguments)?)
+    }
+
+    fn source(&self, chart: &str) -> PathBuf {
+        self.folder.join("source").join(chart)
+    }
+}
+
+impl Drop for Charts {
+    fn drop(&mut self) {
+        // What stays is in the target folder, and is nobody's trouble.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The objects of a stream of YAML documents.
+pub fn manifests(text: &str) -> Result<Vec<Value>> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text).context("what was rendered is not YAML")?;
+    Ok(documents.into_iter().filter(|it| !it.is_null()).collect())
+}
+
+/// The objects of one kind.
+pub fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    objects.iter().filter(|it| it["kind"] == kind).collect()
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+pub fn their_versions_are_the_programs(_: &Charts) -> Result<()> {
+    for chart in CHARTS {
+        let text = fs::read_to_string(root().join("charts").join(chart).join("Chart.yaml"))?;
+        let chart: Value = from_yaml(&text)?;
+        let dependency = chart.pointer("/dependencies/0/version");
+        for version in [Some(&chart["version"]), Some(&chart["appVersion"]), dependency].into_iter().flatten() {
+            ensure!(version == VERSION, "{}: {version} is not the {VERSION} of Cargo.toml", chart["name"]);
+        }
+    }
+    Ok(())
+}
+
+pub fn helm_finds_no_fault(charts: &Charts) -> Result<()> {
+    let [operator, crds] = CHARTS.map(|chart| text(&charts.source(chart)));
+    charts.helm.run(&["lint", "--strict", "--kube-version", KUBERNETES, &operator, &crds])?;
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The Helm charts and the kustomize base: what they render, and that they work on a real node.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod base;
+mod charts;
+mod helm;
+mod node;
+mod rendered;
+mod rights;
+mod values;
+
+use anyhow::Result;
+use futures::future::LocalBoxFuture;
+use landfall_cluster::{Size, missing_for};
+use libtest_mimic::{Arguments, Trial};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+
+use charts::Charts;
+use node::Node;
+
+/// What a test looks at.
+enum Test {
+    /// What the charts render: needs no cluster.
+    Rendering(fn(&Charts) -> Result<()>),
+    /// What becomes of it on a node.
+    OnNode(for<'a> fn(&'a Node, &'a Charts) -> LocalBoxFuture<'a, Result<()>>),
+}
+
+macro_rules! renderings {
+    ($($module:ident :: $name:ident),+ $(,)?) => {
+        [$((concat!(stringify!($module), "::", stringify!($name)), Test::Rendering($module::$name))),+]
+    };
+}
+
+macro_rules! on_node {
+    ($($module:ident :: $name:ident),+ $(,)?) => {
+        [$((concat!(stringify!($module), "::", stringify!($name)), Test::OnNode(|node, charts| Box::pin($module::$name(node, charts))))),+]
+    };
+}
+
+/// What the tests share. Each part is made when the first test asks for it.
+struct Bench {
+    runtime: Runtime,
+    charts: OnceCell<Charts>,
+    node: OnceCell<Node>,
+}
+
+impl Bench {
+    fn run(&self, test: &Test) -> Result<()> {
+        self.runtime.block_on(async {
+            let charts = self.charts.get_or_try_init(Charts::package).await?;
+            match test {
+                Test::Rendering(test) => test(charts),
+                Test::OnNode(test) => test(self.node.get_or_try_init(Node::start).await?, charts).await,
+            }
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let renderings = renderings![
+        charts::their_versions_are_the_programs,
+        charts::helm_finds_no_fault,
+        rendered::every_set_of_values_renders,
+        rendered::values_that_cannot_work_are_refused,
+        rendered::the_resource_is_the_one_in_crds_and_is_kept,
+        rendered::only_listed_namespaces_are_granted_anything,
+        rights::the_chart_grants_what_config_says,
+        rights::every_kind_of_child_is_covered_and_no_rule_is_unused,
+        values::every_setting_of_the_operator_is_a_value,
+        values::every_value_is_documented,
+        base::the_kustomize_base_is_the_default_rendering,
+    ];
+    let on_node = on_node![
+        node::a_first_day_and_every_day_after_with_helm_3,
+        node::a_first_day_and_every_day_after_with_helm_4,
+        node::listed_namespaces_need_no_rights_elsewhere,
+    ];
+    let mut arguments = Arguments::from_args();
+    // The operator is installed for the whole cluster: one test after the other.
+    arguments.test_threads = Some(1);
+    let no_helm = helm::missing();
+    let no_node = no_helm.clone().or_else(|| missing_for(Size::Node));
+    for missing in [&no_helm, &no_node].into_iter().flatten().take(1) {
+        eprintln!("skipped: {missing}");
+    }
+
+    let runtime = Runtime::new().expect("a runtime");
+    let bench = Arc::new(Bench { runtime, charts: OnceCell::new(), node: OnceCell::new() });
+    let trials = renderings.into_iter().chain(on_node).map(|(name, test)| {
+        let missing = if matches!(test, Test::Rendering(_)) { &no_helm } else { &no_node };
+        let bench = Arc::clone(&bench);
+        Trial::test(name, move || Ok(bench.run(&test).map_err(|error| format!("{error:#}"))?))
+            .with_ignored_flag(missing.is_some())
+    });
+    let code = libtest_mimic::run(&arguments, trials.collect()).exit_code();
+    let Some(Bench { runtime, node, charts: _ }) = Arc::into_inner(bench) else { return code };
+    if let Some(node) = node.into_inner()
+        && let Err(error) = runtime.block_on(node.stop())
+    {
+        eprintln!("the test cluster left something behind: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    code
+}
