@@ -1,7 +1,7 @@
 //! `config/default`, for those who do not use Helm.
 
-use anyhow::{Result, ensure};
-use serde_json::{Value, json};
+use anyhow::{Result, bail, ensure};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -26,7 +26,9 @@ pub fn the_kustomize_base_is_the_default_rendering(charts: &Charts) -> Result<()
     let names = |objects: &BTreeMap<String, Value>| objects.keys().cloned().collect::<Vec<_>>();
     ensure!(names(&base) == names(&chart), "config/default: {:?}\nthe chart: {:?}", names(&base), names(&chart));
     for (name, object) in &chart {
-        ensure!(base[name] == *object, "{name}\nin config/default: {}\nin the chart: {object}", base[name]);
+        if let Some(difference) = difference("", &base[name], object) {
+            bail!("{name}: config/default and the chart differ{difference}");
+        }
     }
     Ok(())
 }
@@ -43,4 +45,21 @@ fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
         (format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"])), object)
     };
     objects.into_iter().map(named).collect()
+}
+
+/// The first place where two objects differ. kubectl writes the number 1.0 as 1.
+fn difference(path: &str, left: &Value, right: &Value) -> Option<String> {
+    match (left, right) {
+        (Value::Object(left), Value::Object(right)) => left.keys().chain(right.keys()).find_map(|key| {
+            let of = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+            difference(&format!("{path}.{key}"), &of(left), &of(right))
+        }),
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            let mut pairs = left.iter().zip(right).enumerate();
+            pairs.find_map(|(index, (left, right))| difference(&format!("{path}[{index}]"), left, right))
+        }
+        (Value::Number(left), Value::Number(right)) if left.as_f64() == right.as_f64() => None,
+        _ if left == right => None,
+        _ => Some(format!(" at {path}: {left} and {right}")),
+    }
 }

@@ -113,6 +113,14 @@ pub fn their_versions_are_the_programs(_: &Charts) -> Result<()> {
     Ok(())
 }
 
+pub fn the_image_is_built_by_the_pinned_toolchain(_: &Charts) -> Result<()> {
+    let toolchain = fs::read_to_string(root().join("rust-toolchain.toml"))?;
+    let channel = toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).context("no channel")?;
+    let image = format!("$BUILDPLATFORM rust:{}-", channel.trim_matches('"'));
+    ensure!(fs::read_to_string(root().join("Dockerfile"))?.contains(&image), "Dockerfile: FROM is not {image}…");
+    Ok(())
+}
+
 pub fn helm_finds_no_fault(charts: &Charts) -> Result<()> {
     let [operator, crds] = CHARTS.map(|chart| text(&charts.source(chart)));
     charts.helm.run(&["lint", "--strict", "--kube-version", KUBERNETES, &operator, &crds])?;

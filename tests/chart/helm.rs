@@ -18,11 +18,7 @@ macro_rules! helm {
                 duration: "about two minutes",
                 version: None,
             },
-            package: Package {
-                name: "helm",
-                path: concat!("helm.sh/helm/v", $major, "/cmd/helm"),
-                built_name: "helm",
-            },
+            package: Package { name: "helm", path: concat!("helm.sh/helm/v", $major, "/cmd/helm"), built_name: "helm" },
         }
     };
 }

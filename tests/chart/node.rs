@@ -45,7 +45,9 @@ impl Node {
             "name": NAMESPACE,
             "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
         }});
-        Api::<Namespace>::all(admin.clone()).create(&PostParams::default(), &serde_json::from_value(namespace)?).await?;
+        Api::<Namespace>::all(admin.clone())
+            .create(&PostParams::default(), &serde_json::from_value(namespace)?)
+            .await?;
         Ok(Self { world: Arc::new(World { cluster, admin }) })
     }
 
@@ -181,7 +183,8 @@ async fn people_get_rights_by_the_clusters_own_roles(node: &Node, space: &Space)
     for role in ["view", "edit", "admin"] {
         space.bind(role, "ClusterRole", role).await?;
         let may_edit = role != "view";
-        let expected = [("list", "", true), ("create", "", may_edit), ("patch", "scale", may_edit), ("patch", "status", false)];
+        let expected =
+            [("list", "", true), ("create", "", may_edit), ("patch", "scale", may_edit), ("patch", "status", false)];
         // The cluster puts the roles together a moment after they are there.
         let review = async || {
             for (verb, subresource, expected) in expected {
