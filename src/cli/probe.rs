@@ -152,6 +152,7 @@ fn as_json(target: &Target, report: &Report) -> serde_json::Value {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::SecretHeader;
 

@@ -206,11 +206,17 @@ impl fmt::Display for Outcome {
                 write!(f, "did not get the Mcp headers that were sent")?;
                 quote(f, message)
             }
-            Self::HandshakeRejected { code, message } => {
-                f.write_str("refuses the handshake")?;
-                if let Some(code) = code {
-                    write!(f, " with error {code}")?;
-                }
+            Self::HandshakeRejected {
+                code: None,
+                message,
+            } => {
+                write!(f, "refuses the handshake: {message}")
+            }
+            Self::HandshakeRejected {
+                code: Some(code),
+                message,
+            } => {
+                write!(f, "refuses the handshake with error {code}")?;
                 quote(f, message)
             }
             Self::SessionNotSticky => f.write_str(

@@ -1,1 +1,6 @@
+//! Conversations with a scripted server.
 
+mod course;
+mod scripted;
+mod table;
+mod tls;
