@@ -20,9 +20,12 @@ pub(super) struct Args {
     /// Connect to this address instead of what the host of the URL resolves to
     #[arg(long, value_name = "ADDR:PORT")]
     connect: Option<SocketAddr>,
-    /// Ask only for the handshake of this era, as the operator does between full conversations
+    /// Ask only what a client of this era would ask: `modern` is 2026-07-28 and newer
     #[arg(long, value_enum)]
-    light: Option<LightEra>,
+    era: Option<AskedEra>,
+    /// Ask only for the handshake, as the operator does between full conversations
+    #[arg(long, requires = "era")]
+    light: bool,
     /// Several replicas answer at this URL: try whether sessions survive a new connection
     #[arg(long)]
     replicas: bool,
@@ -38,7 +41,7 @@ enum Output {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum LightEra {
+enum AskedEra {
     Modern,
     Legacy,
 }
@@ -79,10 +82,14 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if let Some(address) = args.connect {
         target = target.with_connect(address);
     }
-    let conversation = match args.light {
-        None => Conversation::Full,
-        Some(LightEra::Modern) => Conversation::Light(Era::Modern),
-        Some(LightEra::Legacy) => Conversation::Light(Era::Legacy),
+    let era = args.era.map(|era| match era {
+        AskedEra::Modern => Era::Modern,
+        AskedEra::Legacy => Era::Legacy,
+    });
+    let conversation = match (era, args.light) {
+        (None, _) => Conversation::Full,
+        (Some(era), false) => Conversation::Only(era),
+        (Some(era), true) => Conversation::Light(era),
     };
     let report = Prober::default().probe(&target, conversation).await;
     match args.output {

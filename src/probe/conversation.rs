@@ -23,6 +23,8 @@ use super::{
 pub enum Conversation {
     /// All: which eras the server speaks, and its tools.
     Full,
+    /// All that a client of this era would ask, and nothing of the other era.
+    Only(Era),
     /// Only the handshake of the era that the server is known to speak. If it does
     /// not speak that any more, this turns into a full conversation.
     Light(Era),
@@ -118,20 +120,41 @@ impl<'a> Talk<'a> {
 
     /// Holds the conversation, but for the end of sessions.
     pub async fn hold(&mut self, conversation: Conversation) -> Outcome {
-        let met = match conversation {
-            Conversation::Full => return self.full().await,
-            Conversation::Light(Era::Modern) => self.discover().await,
-            Conversation::Light(Era::Legacy) => self.initialize().await.map(drop),
+        match conversation {
+            Conversation::Full => self.full().await,
+            Conversation::Only(era) => self.only(era).await,
+            Conversation::Light(era) => self.light(era).await,
+        }
+    }
+
+    async fn light(&mut self, era: Era) -> Outcome {
+        let met = match era {
+            Era::Modern => self.discover().await,
+            Era::Legacy => self.initialize().await.map(drop),
         };
-        match (met, conversation) {
+        match (met, era) {
             (Ok(()), _) => Outcome::Verified,
             (Err(Failure::Final(outcome)), _) => outcome,
             // Nothing new would come of asking the same again.
-            (Err(other), Conversation::Light(Era::Modern)) => {
+            (Err(other), Era::Modern) => {
                 self.is_complete = true;
                 self.without_modern(other.outcome()).await
             }
-            (Err(_), _) => self.full().await,
+            (Err(_), Era::Legacy) => self.full().await,
+        }
+    }
+
+    async fn only(&mut self, era: Era) -> Outcome {
+        let met = match era {
+            Era::Modern => match self.discover().await {
+                Ok(()) => return self.count_tools(Call::list_tools).await,
+                Err(failure) => Err(failure),
+            },
+            Era::Legacy => self.initialize().await,
+        };
+        match met {
+            Ok(agreement) => self.finish_legacy(agreement).await,
+            Err(failure) => failure.outcome(),
         }
     }
 

@@ -443,3 +443,26 @@ async fn asks_nothing_but_harmless_questions() {
         assert!(asked.len() <= 6, "{asked:?}");
     }
 }
+
+#[tokio::test]
+async fn a_conversation_of_one_era_asks_nothing_of_the_other() {
+    let server = Scripted::start(modern(|_| None)).await;
+    let report = server.probe(Conversation::Only(Era::Modern)).await;
+    assert_eq!(report.outcome, Outcome::Verified);
+    assert_eq!(server.asked(), ["server/discover", "tools/list"]);
+    let report = server.probe(Conversation::Only(Era::Legacy)).await;
+    assert_eq!(report.outcome.reason(), "HandshakeRejected");
+
+    let server = Scripted::start(legacy(|_| None)).await;
+    let report = server.probe(Conversation::Only(Era::Legacy)).await;
+    assert_eq!(report.server.unwrap().tool_count, Some(2));
+    let course = [
+        "initialize",
+        "notifications/initialized",
+        "tools/list",
+        "DELETE",
+    ];
+    assert_eq!(server.asked(), course);
+    let report = server.probe(Conversation::Only(Era::Modern)).await;
+    assert_eq!(report.outcome.reason(), "HandshakeRejected");
+}
