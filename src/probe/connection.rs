@@ -26,7 +26,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::target::Target;
+use super::{outcome::Step, target::Target};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,18 @@ pub enum ConnectError {
     TimedOut { host: String, limit: Duration },
     #[error("the connection was closed at once")]
     Closed,
+}
+
+impl ConnectError {
+    /// How far it came.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::Resolve { .. } | Self::NoAddress { .. } => Step::Name,
+            Self::Connect { .. } | Self::TimedOut { .. } => Step::Port,
+            Self::Tls { .. } | Self::ServerName { .. } | Self::TlsSetup(_) => Step::Tls,
+            Self::Closed => Step::Answer,
+        }
+    }
 }
 
 /// Opens connections; holds the TLS settings, which are costly to load.

@@ -11,7 +11,7 @@ use super::{
     call::Call,
     classify::{Verdict, classify},
     limits::Limits,
-    outcome::Outcome,
+    outcome::{Outcome, Step},
     report::{Era, Server},
     text::{self, clean},
     wire::{Fault, Reply, Wire},
@@ -42,20 +42,39 @@ pub(super) enum Failure {
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        let text = || clean(&fault.to_string(), text::MESSAGE);
+        let text = clean(&fault.to_string(), text::MESSAGE);
         match fault {
-            Fault::Connect(_) => Self::Final(Outcome::Unreachable { cause: text() }),
+            Fault::Connect(error) => Self::Final(Outcome::Unreachable {
+                step: error.step(),
+                cause: text,
+            }),
             // Some servers drop the connection at a question that they do not know.
-            Fault::Closed => Self::Unanswered(Outcome::Unreachable { cause: text() }),
+            Fault::Closed => Self::Unanswered(Outcome::Unreachable {
+                step: Step::Answer,
+                cause: text,
+            }),
             Fault::Timeout => Self::Unanswered(Outcome::HandshakeTimeout),
-            Fault::NotHttp | Fault::TooLarge(_) => {
-                Self::Unanswered(Outcome::NotMcp { seen: text() })
-            }
+            Fault::NotHttp | Fault::TooLarge(_) => Self::Unanswered(Outcome::NotMcp { seen: text }),
         }
     }
 }
 
 impl Failure {
+    /// Whether the server has said no, rather than nothing or something in between
+    /// in its stead.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Error(_) => true,
+            Self::Final(outcome) | Self::Unanswered(outcome) => !matches!(
+                outcome,
+                Outcome::HandshakeTimeout
+                    | Outcome::Unreachable { .. }
+                    | Outcome::RateLimited { .. }
+                    | Outcome::BackendUnavailable { .. }
+            ),
+        }
+    }
+
     /// The outcome, if no other question is left.
     pub fn outcome(self) -> Outcome {
         match self {
@@ -68,7 +87,7 @@ impl Failure {
     fn problem(self) -> String {
         let problem = match self.outcome() {
             Outcome::HandshakeTimeout => "no answer in time".to_owned(),
-            Outcome::Unreachable { cause } => cause,
+            Outcome::Unreachable { cause, .. } => cause,
             Outcome::NotMcp { seen } => seen,
             Outcome::HandshakeRejected {
                 code: Some(code),
@@ -145,16 +164,15 @@ impl<'a> Talk<'a> {
     }
 
     async fn only(&mut self, era: Era) -> Outcome {
-        let met = match era {
+        match era {
             Era::Modern => match self.discover().await {
-                Ok(()) => return self.count_tools(Call::list_tools).await,
-                Err(failure) => Err(failure),
+                Ok(()) => self.count_tools(Call::list_tools).await,
+                Err(failure) => failure.outcome(),
             },
-            Era::Legacy => self.initialize().await,
-        };
-        match met {
-            Ok(agreement) => self.finish_legacy(agreement).await,
-            Err(failure) => failure.outcome(),
+            Era::Legacy => match self.initialize().await {
+                Ok(agreement) => self.finish_legacy(agreement).await,
+                Err(failure) => failure.outcome(),
+            },
         }
     }
 

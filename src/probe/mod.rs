@@ -49,7 +49,7 @@ pub use self::{
     challenge::Challenge,
     conversation::Conversation,
     limits::Limits,
-    outcome::{Outcome, Standing},
+    outcome::{Outcome, Standing, Step},
     report::{Era, Report, Server, Sessions},
     target::{Target, TargetError},
 };
@@ -90,6 +90,7 @@ impl Prober {
             complete: talk.is_complete,
             requests: talk.wire.requests(),
             sent_headers: !target.headers.is_empty(),
+            host: target.authority.to_string(),
         }
     }
 }

@@ -52,12 +52,16 @@ impl Talk<'_> {
         let introduction = self.server.take();
         let legacy = self.initialize().await;
         self.server = introduction;
-        if let Some(server) = &mut self.server {
-            server.sessions = Some(Sessions::None);
-            if let Ok(agreement) = legacy {
-                server.eras.push(Era::Legacy);
-                server.sessions = Some(agreement.sessions());
+        let sessions = match legacy {
+            Ok(agreement) => Some(agreement.sessions()),
+            Err(failure) => {
+                self.is_complete = failure.is_refusal();
+                None
             }
+        };
+        if let Some(server) = &mut self.server {
+            server.eras.extend(sessions.map(|_| Era::Legacy));
+            server.sessions = sessions.or(self.is_complete.then_some(Sessions::None));
         }
         outcome
     }

@@ -48,9 +48,37 @@ pub enum Outcome {
         retry_after: Option<String>,
     },
     /// No connection: name, port, TLS, or closed before any answer.
-    Unreachable { cause: String },
+    Unreachable { step: Step, cause: String },
     /// Connected, but no answer in time.
     HandshakeTimeout,
+}
+
+/// How far a connection came that brought no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// The host name has no address.
+    Name,
+    /// Nothing takes connections at the port.
+    Port,
+    /// TLS was not agreed on.
+    Tls,
+    /// The connection was closed instead of answered.
+    Answer,
+}
+
+impl Step {
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Name => "check the host name, and that there is a Service or DNS record for it",
+            Self::Port => {
+                "check that the server listens on 0.0.0.0 rather than 127.0.0.1, and on spec.port; and that no NetworkPolicy keeps the operator out"
+            }
+            Self::Tls => {
+                "check that this port speaks TLS, and that its certificate is for this host and from an issuer that is trusted here"
+            }
+            Self::Answer => "look at the server's log: it closes connections without an answer",
+        }
+    }
 }
 
 /// What an outcome says about the server, as the status of a condition.
@@ -113,7 +141,8 @@ impl Outcome {
         matches!(self, Self::Verified | Self::VerifiedToolsUnavailable { .. })
     }
 
-    /// What the user can do about it; empty when there is nothing to do.
+    /// What the user can do about it; empty when there is nothing to do. `{host}`
+    /// stands for the host that was called.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Verified | Self::AuthRequired(_) => "",
@@ -127,7 +156,7 @@ impl Outcome {
                 "start the server with its option for streamable HTTP (often --transport streamable-http, or streamableHttp)"
             }
             Self::HostRejected { .. } => {
-                "allow this host in the server's settings (allowed hosts, DNS rebinding protection); servers that bind 127.0.0.1 by default allow only localhost until they are told to listen on 0.0.0.0"
+                "allow {host} in the server's settings (allowed hosts, DNS rebinding protection); servers that bind 127.0.0.1 by default allow only localhost until they are told to listen on 0.0.0.0"
             }
             Self::EndpointNotFound => {
                 "set spec.path to where the server serves MCP (often /mcp, sometimes with a trailing slash)"
@@ -159,9 +188,7 @@ impl Outcome {
             Self::BackendUnavailable { .. } => {
                 "look at the server's log and at the proxy in front of it; this is tried again"
             }
-            Self::Unreachable { .. } => {
-                "check that the server listens on 0.0.0.0 rather than 127.0.0.1, and on spec.port; and that no NetworkPolicy keeps the operator out"
-            }
+            Self::Unreachable { step, .. } => step.hint(),
             Self::HandshakeTimeout => {
                 "the server accepts connections and does not answer: look at its log and at its CPU limit"
             }
@@ -240,7 +267,7 @@ impl fmt::Display for Outcome {
                 quote(f, message)?;
                 retry(f, retry_after.as_deref())
             }
-            Self::Unreachable { cause } => write!(f, "cannot be reached: {cause}"),
+            Self::Unreachable { cause, .. } => write!(f, "cannot be reached: {cause}"),
             Self::HandshakeTimeout => f.write_str("accepts connections but did not answer in time"),
         }
     }

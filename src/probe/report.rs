@@ -61,12 +61,14 @@ pub struct Report {
     pub outcome: Outcome,
     /// What the server said; `None` if there was no handshake.
     pub server: Option<Server>,
-    /// Whether all was asked: eras and tools are known. A light conversation that
-    /// meets another server than it expected turns into a full one.
+    /// Whether all was asked and answered: eras and tools are known. Otherwise what
+    /// an earlier conversation found still holds. A light conversation that meets
+    /// another server than it expected turns into a full one.
     pub complete: bool,
     /// How many requests went to the server.
     pub requests: u32,
     pub(super) sent_headers: bool,
+    pub(super) host: String,
 }
 
 impl Report {
@@ -87,11 +89,11 @@ impl Report {
     }
 
     /// What to do; empty when all is well.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> String {
         if self.auth_required() && self.sent_headers {
-            return "the server does not accept the credentials in verification.headers";
+            return "the server does not accept the credentials in verification.headers".to_owned();
         }
-        self.outcome.hint()
+        self.outcome.hint().replace("{host}", &self.host)
     }
 
     /// What was seen and what to do, in one line.

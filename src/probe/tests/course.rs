@@ -117,6 +117,29 @@ async fn learns_that_both_eras_are_served() {
     assert_eq!(server.asked().last().unwrap(), "DELETE");
 }
 
+/// Silence is no proof that clients of the legacy era are turned away.
+#[tokio::test]
+async fn is_not_complete_when_the_other_era_got_no_answer() {
+    let server = Scripted::start(modern(|request| {
+        (request.asks() == "initialize").then(|| text(503, "busy"))
+    }))
+    .await;
+    let report = server.probe(Conversation::Full).await;
+    assert_eq!(report.outcome, Outcome::Verified);
+    assert!(!report.complete);
+    assert_eq!(report.server.unwrap().sessions, None);
+}
+
+/// The scheduler runs conversations as tasks.
+#[tokio::test]
+async fn runs_as_a_task() {
+    let server = Scripted::start(modern(|_| None)).await;
+    let target = Target::new(&server.url()).unwrap();
+    let conversation = async move { Prober::default().probe(&target, LIGHT_MODERN).await };
+    let report = tokio::spawn(conversation).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Verified);
+}
+
 #[tokio::test]
 async fn a_light_conversation_is_one_or_two_requests() {
     let server = Scripted::start(modern(|_| None)).await;
@@ -308,6 +331,20 @@ async fn connects_to_the_address_and_names_the_host() {
     let report = server.probe_target(&target, LIGHT_MODERN).await;
     assert_eq!(report.outcome, Outcome::Verified);
     assert_eq!(server.requests()[0].header("host"), Some("mcp.example.com"));
+}
+
+#[tokio::test]
+async fn names_the_host_that_must_be_allowed() {
+    let server = Scripted::start(always(text(421, "Invalid Host header"))).await;
+    let target = Target::new("http://mcp.example.com/mcp")
+        .unwrap()
+        .with_connect(server.address);
+    let report = server.probe_target(&target, Conversation::Full).await;
+    assert!(
+        report.hint().starts_with("allow mcp.example.com in"),
+        "{}",
+        report.hint()
+    );
 }
 
 #[tokio::test]
