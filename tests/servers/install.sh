@@ -2,7 +2,7 @@
 # Installs MCP servers of the SDKs in use into a folder, for the tests of the probe:
 #
 #   tests/servers/install.sh /tmp/servers
-#   LANDFALL_REAL_SERVERS=/tmp/servers cargo test --lib real_servers -- --ignored
+#   LANDFALL_REAL_SERVERS=/tmp/servers cargo test --lib real_servers -- --ignored --nocapture
 #
 # Needs python3, npm and go, and their package registries.
 set -eu

@@ -1,6 +1,7 @@
 //! Conversations with a scripted server.
 
 mod course;
+mod real;
 mod scripted;
 mod table;
 mod tls;
