@@ -155,6 +155,7 @@ fn as_json(target: &Target, report: &Report) -> serde_json::Value {
         "auth": report.challenge(),
         "complete": report.complete,
         "requests": report.requests,
+        "sessionsKept": report.sessions_kept,
     })
 }
 

@@ -5,6 +5,7 @@ use hyper::{
     HeaderMap, Method,
     body::Bytes,
     header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue},
+    http::uri::PathAndQuery,
 };
 use serde_json::{Value, json};
 
@@ -22,11 +23,32 @@ const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 /// A request of a conversation.
 pub struct Call {
     pub method: Method,
+    /// Where to, if not to the endpoint itself.
+    pub path: Option<PathAndQuery>,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// The id of the JSON-RPC request in it; of a notification there is none, and
-    /// no reply is read.
-    pub id: Option<u64>,
+    pub awaits: Awaits,
+}
+
+/// What of the answer is read.
+#[derive(Clone, Copy)]
+pub enum Awaits {
+    /// Its head.
+    Head,
+    /// All of it.
+    Document,
+    /// The reply to the JSON-RPC request of this id, whatever comes before it.
+    Reply(u64),
+}
+
+impl Awaits {
+    /// The id of the request; 0, which is never sent, if there is none.
+    pub fn id(self) -> u64 {
+        match self {
+            Self::Reply(id) => id,
+            Self::Head | Self::Document => 0,
+        }
+    }
 }
 
 /// What the requests of the legacy era carry once `initialize` was answered.
@@ -74,7 +96,7 @@ impl Call {
     /// The notification that ends the handshake of the legacy era.
     pub fn initialized(agreement: &Agreement) -> Self {
         let message = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        Self::post(None, &message).under(agreement)
+        Self::post(Awaits::Head, &message).under(agreement)
     }
 
     /// `tools/list` of the legacy era. `cursor` is JSON.
@@ -94,20 +116,32 @@ impl Call {
     }
 
     /// Asks for the event stream by which the transport of 2024-11-05 begins.
-    pub fn event_stream() -> Self {
+    pub fn event_stream(path: PathAndQuery) -> Self {
+        Self::get(path, "text/event-stream")
+    }
+
+    /// Asks for a JSON document beside the endpoint.
+    pub fn document(path: PathAndQuery) -> Self {
+        let mut call = Self::get(path, "application/json");
+        call.awaits = Awaits::Document;
+        call
+    }
+
+    fn get(path: PathAndQuery, accept: &'static str) -> Self {
         let mut call = Self::bare(Method::GET);
-        call.set(ACCEPT, "text/event-stream");
+        call.path = Some(path);
+        call.set(ACCEPT, accept);
         call
     }
 
     fn request(id: u64, method: &str, params: &Value) -> Self {
         let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        Self::post(Some(id), &message)
+        Self::post(Awaits::Reply(id), &message)
     }
 
-    fn post(id: Option<u64>, message: &Value) -> Self {
+    fn post(awaits: Awaits, message: &Value) -> Self {
         let mut call = Self::bare(Method::POST);
-        call.id = id;
+        call.awaits = awaits;
         call.body = Bytes::from(message.to_string());
         call.set(CONTENT_TYPE, "application/json");
         call.set(ACCEPT, "application/json, text/event-stream");
@@ -117,9 +151,10 @@ impl Call {
     fn bare(method: Method) -> Self {
         Self {
             method,
+            path: None,
             headers: HeaderMap::new(),
             body: Bytes::new(),
-            id: None,
+            awaits: Awaits::Head,
         }
     }
 

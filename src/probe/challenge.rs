@@ -24,6 +24,30 @@ pub struct Challenge {
 }
 
 impl Challenge {
+    /// What MCP means by credentials, where nothing was said of them.
+    pub(super) fn bearer() -> Self {
+        let scheme = "Bearer".to_owned();
+        Self {
+            scheme,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it asks for a token and does not say where to get one.
+    pub(super) fn lacks_metadata(&self) -> bool {
+        self.resource_metadata.is_none() && self.scheme.eq_ignore_ascii_case("bearer")
+    }
+
+    /// Adds where the metadata was found, and its scopes if none were named.
+    pub(super) fn with_metadata(mut self, url: String, mut scopes: Vec<String>) -> Self {
+        self.resource_metadata = Some(url);
+        if self.scopes.is_empty() {
+            scopes.truncate(SCOPES);
+            self.scopes = scopes;
+        }
+        self
+    }
+
     /// The challenge in `headers`; of several, the first that is `Bearer`, as MCP
     /// wants it, or else the first.
     pub fn find(headers: &HeaderMap) -> Option<Self> {

@@ -6,6 +6,8 @@
 //! matter of the era that asked; what the network in between says (log in, wrong
 //! host, go elsewhere, too busy) ends every conversation alike, and is decided here.
 
+use std::time::Duration;
+
 use hyper::{
     HeaderMap, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER},
@@ -21,6 +23,9 @@ use super::{
 
 /// How much of a page is searched for complaints about the host.
 const COMPLAINT: usize = 2048;
+
+/// Longest wait that a server may ask for.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// What a reply means.
 #[derive(Debug)]
@@ -173,16 +178,13 @@ fn not_mcp(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Outcome {
             message: numbered(status, &message),
         },
         _ if status.is_success() => {
-            let seen = wrong_media_type(headers).unwrap_or_else(|| {
-                if message.is_empty() {
-                    format!("{} without a reply", status.as_u16())
-                } else {
-                    format!(
-                        "{} without a JSON-RPC reply, but “{message}”",
-                        status.as_u16()
-                    )
-                }
-            });
+            let seen = wrong_media_type(headers)
+                .unwrap_or_else(|| format!("{} without a JSON-RPC reply", status.as_u16()));
+            let seen = if message.is_empty() {
+                seen
+            } else {
+                format!("{seen}: “{message}”")
+            };
             Outcome::NotMcp { seen }
         }
         _ => Outcome::NotMcp {
@@ -231,22 +233,43 @@ pub fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
 }
 
-/// What a reply says in words: the message of its JSON-RPC error, or its text if
-/// it is no page of HTML.
+/// What a reply says in words: the message of its JSON-RPC error, the title of a
+/// web page, or its text.
 fn excerpt(headers: &HeaderMap, body: &[u8]) -> String {
     if let Some(error) = Message::parse(body).and_then(|message| message.error) {
         return error.message;
     }
-    let is_page = is_media_type(headers, "text/html") || body.trim_ascii_start().starts_with(b"<");
-    if is_page || headers.contains_key(CONTENT_ENCODING) {
+    if headers.contains_key(CONTENT_ENCODING) {
         return String::new();
+    }
+    let is_page = is_media_type(headers, "text/html") || body.trim_ascii_start().starts_with(b"<");
+    if is_page {
+        return title(body);
     }
     clean_bytes(body, text::MESSAGE)
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(RETRY_AFTER)?;
-    Some(clean_bytes(value.as_bytes(), text::NAME))
+/// The title of a web page, as it stands there.
+fn title(page: &[u8]) -> String {
+    let start = page.get(..COMPLAINT).unwrap_or(page);
+    let start = String::from_utf8_lossy(start);
+    // Lower case in ASCII keeps every position.
+    let opened = start.to_ascii_lowercase().find("<title>");
+    let title = opened.and_then(|at| start.get(at + "<title>".len()..));
+    let title = title.and_then(|rest| rest.split('<').next());
+    clean(title.unwrap_or_default(), text::NAME)
+}
+
+/// How long to wait, if it is said in seconds; an hour at most.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 /// Where a redirect leads. The query is left out: it may hold credentials.

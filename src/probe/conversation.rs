@@ -140,8 +140,14 @@ impl<'a> Talk<'a> {
     /// Holds the conversation, but for the end of sessions.
     pub async fn hold(&mut self, conversation: Conversation) -> Outcome {
         match conversation {
-            Conversation::Full => self.full().await,
-            Conversation::Only(era) => self.only(era).await,
+            Conversation::Full => {
+                let outcome = self.full().await;
+                self.with_login(outcome).await
+            }
+            Conversation::Only(era) => {
+                let outcome = self.only(era).await;
+                self.with_login(outcome).await
+            }
             Conversation::Light(era) => self.light(era).await,
         }
     }
@@ -154,10 +160,11 @@ impl<'a> Talk<'a> {
         match (met, era) {
             (Ok(()), _) => Outcome::Verified,
             (Err(Failure::Final(outcome)), _) => outcome,
-            // Nothing new would come of asking the same again.
-            (Err(other), Era::Modern) => {
+            // Silence is no sign that the server is another than before.
+            (Err(failure), _) if !failure.is_refusal() => failure.outcome(),
+            (Err(refusal), Era::Modern) => {
                 self.is_complete = true;
-                self.without_modern(other.outcome()).await
+                self.without_modern(refusal.outcome()).await
             }
             (Err(_), Era::Legacy) => self.full().await,
         }
@@ -237,7 +244,7 @@ impl<'a> Talk<'a> {
         understand: impl FnOnce(&RawValue) -> Option<T>,
     ) -> Result<Answer<T>, Failure> {
         let reply = self.wire.send(call).await?;
-        let id = call.id.unwrap_or_default();
+        let id = call.awaits.id();
         tracing::debug!(id, status = reply.status.as_u16(), "reply of MCP server");
         let value = match classify(reply.status, &reply.headers, &reply.body, id) {
             Verdict::Result(result) => understand(result).ok_or_else(|| {

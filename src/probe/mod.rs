@@ -28,6 +28,7 @@ mod connection;
 mod conversation;
 mod legacy;
 mod limits;
+mod login;
 mod modern;
 mod outcome;
 mod redirect;
@@ -82,13 +83,14 @@ impl Prober {
         let wire = Wire::new(target, &self.connector, self.limits);
         let mut talk = Talk::new(wire, self.limits, target.has_replicas);
         let outcome = talk.hold(conversation).await;
-        talk.wire.end_sessions().await;
+        let sessions_kept = talk.wire.end_sessions().await;
         tracing::debug!(url = %target, reason = outcome.reason(), "probed MCP server");
         Report {
             outcome,
             server: talk.server,
             complete: talk.is_complete,
             requests: talk.wire.requests(),
+            sessions_kept,
             sent_headers: !target.headers.is_empty(),
             host: target.authority.to_string(),
         }

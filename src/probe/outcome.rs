@@ -4,7 +4,7 @@
 //! metrics, a sentence on what was seen (`Display`) and a [`hint`](Outcome::hint)
 //! that says what to do. Texts of servers inside were cleaned before.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::challenge::Challenge;
 
@@ -40,12 +40,12 @@ pub enum Outcome {
     /// 403, and not for the host name nor for missing credentials.
     Forbidden { message: String },
     /// 429.
-    RateLimited { retry_after: Option<String> },
+    RateLimited { retry_after: Option<Duration> },
     /// 502, 503 or 504: a proxy without a backend, or a server that is full.
     BackendUnavailable {
         status: u16,
         message: String,
-        retry_after: Option<String>,
+        retry_after: Option<Duration>,
     },
     /// No connection: name, port, TLS, or closed before any answer.
     Unreachable { step: Step, cause: String },
@@ -254,18 +254,13 @@ impl fmt::Display for Outcome {
                 f.write_str("answers 403")?;
                 quote(f, message)
             }
-            Self::RateLimited { retry_after } => {
-                f.write_str("answers 429, too many requests")?;
-                retry(f, retry_after.as_deref())
-            }
+            // When to come back changes with every answer; the text shall not.
+            Self::RateLimited { .. } => f.write_str("answers 429, too many requests"),
             Self::BackendUnavailable {
-                status,
-                message,
-                retry_after,
+                status, message, ..
             } => {
                 write!(f, "answers {status}")?;
-                quote(f, message)?;
-                retry(f, retry_after.as_deref())
+                quote(f, message)
             }
             Self::Unreachable { cause, .. } => write!(f, "cannot be reached: {cause}"),
             Self::HandshakeTimeout => f.write_str("accepts connections but did not answer in time"),
@@ -278,11 +273,4 @@ fn quote(f: &mut fmt::Formatter<'_>, message: &str) -> fmt::Result {
         return Ok(());
     }
     write!(f, ", saying “{message}”")
-}
-
-fn retry(f: &mut fmt::Formatter<'_>, retry_after: Option<&str>) -> fmt::Result {
-    match retry_after {
-        Some(when) => write!(f, ", retry after {when}"),
-        None => Ok(()),
-    }
 }

@@ -67,6 +67,9 @@ pub struct Report {
     pub complete: bool,
     /// How many requests went to the server.
     pub requests: u32,
+    /// How many sessions were opened that the server did not let us end. They stay
+    /// until it forgets them, so such a server should not be asked often.
+    pub sessions_kept: usize,
     pub(super) sent_headers: bool,
     pub(super) host: String,
 }

@@ -16,7 +16,7 @@ use hyper::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    call::{Call, SESSION_ID},
+    call::{Awaits, Call, SESSION_ID},
     classify::is_media_type,
     connection::{ConnectError, Connection, Connector},
     limits::Limits,
@@ -109,6 +109,12 @@ impl<'a> Wire<'a> {
         self.path.path()
     }
 
+    /// The URL of another path of the same server, for people to read.
+    pub fn url_of(&self, path: &str) -> String {
+        let scheme = if self.target.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.target.authority)
+    }
+
     /// Sends `call` and reads its reply.
     pub async fn send(&mut self, call: &Call) -> Result<Reply, Fault> {
         let until = self.until(self.limits.request);
@@ -122,8 +128,9 @@ impl<'a> Wire<'a> {
         path: PathAndQuery,
     ) -> Result<(StatusCode, Option<Event>), Fault> {
         let until = self.until(self.limits.event_stream);
+        let call = Call::event_stream(path);
         let asked = async {
-            let response = self.request(&Call::event_stream(), &path).await?;
+            let response = self.request(&call).await?;
             let status = response.status();
             if !status.is_success() || !is_media_type(response.headers(), "text/event-stream") {
                 return Ok((status, None));
@@ -145,13 +152,20 @@ impl<'a> Wire<'a> {
         self.connection = None;
     }
 
-    /// Ends every session that was seen. That a server refuses, or knows it no
-    /// more, is its affair.
-    pub async fn end_sessions(&mut self) {
+    /// Ends every session that was seen, and says how many the server keeps: those
+    /// that it does not let clients end, or whose end it did not answer.
+    pub async fn end_sessions(&mut self) -> usize {
         self.limits.farewell = Duration::ZERO;
+        let mut kept = 0;
         for session in std::mem::take(&mut self.sessions) {
-            let _ = self.send(&Call::end_session(session)).await;
+            let reply = self.send(&Call::end_session(session)).await;
+            // 404 and 400 are how servers say that they know it no more.
+            let has_ended = reply.is_ok_and(|reply| {
+                reply.status.is_success() || matches!(reply.status.as_u16(), 400 | 404)
+            });
+            kept += usize::from(!has_ended);
         }
+        kept
     }
 
     /// When a step that may take `limit` must be over.
@@ -170,31 +184,28 @@ impl<'a> Wire<'a> {
     }
 
     async fn exchange(&mut self, call: &Call) -> Result<Reply, Fault> {
-        let mut response = self.request(call, &self.path.clone()).await?;
+        let mut response = self.request(call).await?;
         let (status, headers) = (response.status(), response.headers());
         if !self.has_redirected
+            && call.path.is_none()
             && let Some(path) = redirect::follow(self.target, &self.path, status, headers)
         {
             self.has_redirected = true;
             self.path = path;
             self.hang_up();
-            response = self.request(call, &self.path.clone()).await?;
+            response = self.request(call).await?;
         }
-        let mut reply = self.read(response, call.id).await?;
+        let mut reply = self.read(response, call.awaits).await?;
         self.secrets.mask(&mut reply.body);
         self.secrets.mask_headers(&mut reply.headers);
         Ok(reply)
     }
 
-    /// Sends `call` to `path`, over the connection there is or a new one.
-    async fn request(
-        &mut self,
-        call: &Call,
-        path: &PathAndQuery,
-    ) -> Result<Response<Incoming>, Fault> {
+    /// Sends `call` over the connection there is, or a new one.
+    async fn request(&mut self, call: &Call) -> Result<Response<Incoming>, Fault> {
         self.requests += 1;
         if let Some(mut connection) = self.connection.take_if(|it| it.is_open()) {
-            match connection.send(self.build(call, path)).await {
+            match connection.send(self.build(call)).await {
                 Ok(response) => {
                     self.connection = Some(connection);
                     return Ok(self.remember_session(response));
@@ -209,15 +220,15 @@ impl<'a> Wire<'a> {
             .connector
             .connect(self.target, self.limits.connect)
             .await?;
-        let response = connection.send(self.build(call, path)).await?;
+        let response = connection.send(self.build(call)).await?;
         self.connection = Some(connection);
         Ok(self.remember_session(response))
     }
 
-    fn build(&self, call: &Call, path: &PathAndQuery) -> Request<Full<Bytes>> {
+    fn build(&self, call: &Call) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(call.body.clone()));
         *request.method_mut() = call.method.clone();
-        *request.uri_mut() = path.clone().into();
+        *request.uri_mut() = call.path.as_ref().unwrap_or(&self.path).clone().into();
         let headers = request.headers_mut();
         if let Ok(host) = HeaderValue::from_str(self.target.authority.as_str()) {
             headers.insert(HOST, host);
@@ -245,21 +256,17 @@ impl<'a> Wire<'a> {
         response
     }
 
-    async fn read(
-        &mut self,
-        response: Response<Incoming>,
-        id: Option<u64>,
-    ) -> Result<Reply, Fault> {
+    async fn read(&mut self, response: Response<Incoming>, awaits: Awaits) -> Result<Reply, Fault> {
         let (head, body) = response.into_parts();
         let (status, headers) = (head.status, head.headers);
         let session = headers.get(SESSION_ID).cloned();
         let is_success = status.is_success();
-        let body = match id {
-            None => {
+        let body = match awaits {
+            Awaits::Head => {
                 self.settle(body).await;
                 Vec::new()
             }
-            Some(id) if is_success && is_media_type(&headers, "text/event-stream") => {
+            Awaits::Reply(id) if is_success && is_media_type(&headers, "text/event-stream") => {
                 let is_reply = |event: &Event| {
                     Message::parse(&event.data).is_some_and(|message| message.answers(id))
                 };
@@ -271,8 +278,8 @@ impl<'a> Wire<'a> {
                     None => Vec::new(),
                 }
             }
-            Some(_) if is_success => read_all(body, self.limits.body).await?,
-            Some(_) => {
+            _ if is_success => read_all(body, self.limits.body).await?,
+            _ => {
                 let (start, is_whole) = read_start(body, self.limits.error_body).await;
                 if !is_whole {
                     self.hang_up();

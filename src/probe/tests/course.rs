@@ -503,3 +503,68 @@ async fn a_conversation_of_one_era_asks_nothing_of_the_other() {
     let report = server.probe(Conversation::Only(Era::Modern)).await;
     assert_eq!(report.outcome.reason(), "HandshakeRejected");
 }
+
+#[tokio::test]
+async fn a_light_conversation_takes_silence_for_an_answer() {
+    for light in [LIGHT_MODERN, LIGHT_LEGACY] {
+        let server = Scripted::start(always(Answer::ThenHang(vec![]))).await;
+        let report = server.probe(light).await;
+        assert_eq!(report.outcome, Outcome::HandshakeTimeout);
+        assert_eq!(report.requests, 1);
+    }
+}
+
+#[tokio::test]
+async fn tells_which_sessions_stay() {
+    let answers = [
+        (reply(200, "", ""), 0),
+        (reply(404, "", ""), 0),
+        (reply(405, "", ""), 1),
+        (Answer::ThenClose(vec![]), 1),
+    ];
+    for (answer, kept) in answers {
+        let script = {
+            let answer = answer.clone();
+            legacy(move |request| (request.asks() == "DELETE").then(|| answer.clone()))
+        };
+        let server = Scripted::start(script).await;
+        let report = server.probe(LIGHT_LEGACY).await;
+        assert_eq!(report.outcome, Outcome::Verified);
+        assert_eq!(report.sessions_kept, kept, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn finds_the_login_where_clients_look_for_it() {
+    let document = json!({"resource": "https://a/mcp", "scopes_supported": ["read"]}).to_string();
+    let login = |place: &'static str, refusal: Answer| {
+        let document = document.clone();
+        Arc::new(move |request: &Request| match request.asks() {
+            "GET" if request.path == place => reply(200, JSON, &document),
+            "GET" => text(404, "no"),
+            _ => refusal.clone(),
+        })
+    };
+    let bare = || text(401, "no");
+    let bearer = || reply(401, "WWW-Authenticate: Bearer realm=x\r\n", "");
+    let (own, root) = (
+        "/.well-known/oauth-protected-resource/mcp",
+        "/.well-known/oauth-protected-resource",
+    );
+    for (place, refusal) in [(own, bare()), (root, bare()), (root, bearer())] {
+        let server = Scripted::start(login(place, refusal)).await;
+        let report = server.probe(Conversation::Full).await;
+        let challenge = report.challenge().unwrap();
+        let url = format!("http://{}{place}", server.address);
+        assert_eq!(challenge.resource_metadata, Some(url));
+        assert_eq!(challenge.scopes, ["read"]);
+    }
+    let page = reply(200, JSON, "{\"resource_name\": 1}");
+    let server = Scripted::start(Arc::new(move |request: &Request| match request.asks() {
+        "GET" => page.clone(),
+        _ => text(401, "no"),
+    }))
+    .await;
+    let report = server.probe(Conversation::Full).await;
+    assert_eq!(report.outcome, Outcome::AuthRequiredUnverified);
+}

@@ -2,6 +2,7 @@
 
 mod course;
 mod real;
+mod replies;
 mod scripted;
 mod table;
 mod tls;

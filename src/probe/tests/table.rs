@@ -422,13 +422,13 @@ async fn what_stands_in_between() {
             "429",
             always(reply(429, "Retry-After: 30\r\n", "")),
             "RateLimited",
-            "retry after 30",
+            "429, too many requests",
         ),
         case(
             "502",
-            always(reply(502, HTML, "<h1>Bad Gateway</h1>")),
+            always(reply(502, HTML, "<html><TITLE>Bad\nGateway</TITLE>")),
             "BackendUnavailable",
-            "answers 502;",
+            "answers 502, saying “Bad Gateway”",
         ),
         case(
             "503 of the Python SDK",
@@ -507,9 +507,9 @@ async fn strangers() {
         ),
         case(
             "a web page",
-            always(reply(200, HTML, "<html>")),
+            always(reply(200, HTML, "<html><title>Grafana</title>")),
             not_mcp,
-            "text/html",
+            "text/html, where clients take only application/json or text/event-stream: “Grafana”",
         ),
         case(
             "a friendly text",
@@ -521,7 +521,7 @@ async fn strangers() {
             "200 and nothing",
             always(reply(200, JSON, "")),
             not_mcp,
-            "200 without a reply",
+            "200 without a JSON-RPC reply",
         ),
         case(
             "JSON of another API",
@@ -629,7 +629,7 @@ async fn strangers() {
             "an event stream without a reply",
             always(sse("data: {}\n\n")),
             not_mcp,
-            "without a reply",
+            "without a JSON-RPC reply",
         ),
         case(
             "deep JSON",
