@@ -31,6 +31,9 @@ use super::{
 /// to be used again: it may be all that ties a session to a replica.
 const SETTLE: Duration = Duration::from_millis(200);
 
+/// How long the rest of an error page may take.
+const ERROR_PAGE: Duration = Duration::from_millis(500);
+
 /// Most sessions that are remembered; a server that opens more is on its own.
 const SESSIONS: usize = 16;
 
@@ -236,12 +239,8 @@ impl<'a> Wire<'a> {
         let agent = concat!("landfall/", env!("CARGO_PKG_VERSION"));
         headers.insert(USER_AGENT, HeaderValue::from_static(agent));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        for (name, value) in &self.target.headers {
-            headers.append(name.clone(), value.clone());
-        }
-        for (name, value) in &call.headers {
-            headers.insert(name.clone(), value.clone());
-        }
+        headers.extend(self.target.headers.clone());
+        headers.extend(call.headers.clone());
         request
     }
 
@@ -263,7 +262,7 @@ impl<'a> Wire<'a> {
         let is_success = status.is_success();
         let body = match awaits {
             Awaits::Head => {
-                self.settle(body).await;
+                self.read_start(body, SETTLE).await;
                 Vec::new()
             }
             Awaits::Reply(id) if is_success && is_media_type(&headers, "text/event-stream") => {
@@ -272,20 +271,15 @@ impl<'a> Wire<'a> {
                 };
                 match read_events(body, self.limits.body, is_reply).await? {
                     Some((event, rest)) => {
-                        self.settle(rest).await;
+                        self.read_start(rest, SETTLE).await;
                         event.data
                     }
                     None => Vec::new(),
                 }
             }
             _ if is_success => read_all(body, self.limits.body).await?,
-            _ => {
-                let (start, is_whole) = read_start(body, self.limits.error_body).await;
-                if !is_whole {
-                    self.hang_up();
-                }
-                start
-            }
+            // The status has told the most: the page is not long waited for.
+            _ => self.read_start(body, ERROR_PAGE).await,
         };
         Ok(Reply {
             status,
@@ -295,13 +289,16 @@ impl<'a> Wire<'a> {
         })
     }
 
-    /// Waits a moment for a body to end, or else gives up the connection.
-    async fn settle(&mut self, body: Incoming) {
-        let rest = read_start(body, self.limits.error_body);
-        let until = self.until(SETTLE);
-        if !matches!(timeout_at(until, rest).await, Ok((_, true))) {
+    /// Reads what there is of a body within `wait`, and gives up the connection if
+    /// that is not all.
+    async fn read_start(&mut self, body: Incoming, wait: Duration) -> Vec<u8> {
+        let mut start = Vec::new();
+        let reading = read_up_to(body, self.limits.error_body, &mut start);
+        let until = self.until(wait);
+        if !timeout_at(until, reading).await.unwrap_or(false) {
             self.hang_up();
         }
+        start
     }
 }
 
@@ -320,12 +317,11 @@ async fn read_all(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// Reads as much of a body as there is, up to `limit`; and whether that is all.
-async fn read_start(mut body: Incoming, limit: usize) -> (Vec<u8>, bool) {
-    let mut bytes = Vec::new();
+/// Adds a body to `bytes`, which may grow to `limit`; returns whether that is all.
+async fn read_up_to(mut body: Incoming, limit: usize, bytes: &mut Vec<u8>) -> bool {
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            return (bytes, false);
+            return false;
         };
         let Ok(data) = frame.into_data() else {
             continue;
@@ -333,10 +329,10 @@ async fn read_start(mut body: Incoming, limit: usize) -> (Vec<u8>, bool) {
         let room = limit - bytes.len();
         bytes.extend_from_slice(data.get(..room).unwrap_or(&data));
         if data.len() > room {
-            return (bytes, false);
+            return false;
         }
     }
-    (bytes, true)
+    true
 }
 
 /// Reads events up to the one that is `wanted`; returns that, and the rest of the

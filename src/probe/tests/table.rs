@@ -371,6 +371,12 @@ async fn what_stands_in_between() {
             "",
         ),
         case(
+            "401 with a page that never ends",
+            always(Answer::ThenHang(b"HTTP/1.1 401 X\r\n\r\nno".to_vec())),
+            "AuthRequiredUnverified",
+            "",
+        ),
+        case(
             "403 of a firewall",
             always(reply(403, HTML, "<h1>Access denied</h1>")),
             "Forbidden",
