@@ -14,15 +14,8 @@ use landfall::probe::{
 };
 use libfuzzer_sys::fuzz_target;
 
-const STATUSES: &[u16] = &[
-    200, 202, 307, 400, 401, 403, 404, 405, 406, 421, 429, 500, 503,
-];
-const TYPES: &[&str] = &[
-    "application/json",
-    "text/event-stream",
-    "text/html",
-    "text/plain",
-];
+const STATUSES: &[u16] = &[200, 202, 307, 400, 401, 403, 404, 405, 406, 421, 429, 500, 503];
+const TYPES: &[&str] = &["application/json", "text/event-stream", "text/html", "text/plain"];
 
 fuzz_target!(|input: &[u8]| {
     let &[choice, cut, ref body @ ..] = input else {
@@ -55,24 +48,13 @@ fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) {
         Verdict::Conclusive(outcome) | Verdict::Inconclusive(outcome) => check_outcome(&outcome),
         Verdict::Error(error) => {
             check(&error.message, 256);
-            error
-                .supported()
-                .iter()
-                .for_each(|version| check(version, 128));
+            error.supported().iter().for_each(|version| check(version, 128));
         }
         Verdict::Result(result) => {
             if let Some(found) = read::<Discovered>(result) {
                 check(&found.meta.server_info.name, 128);
-                found
-                    .supported_versions
-                    .0
-                    .iter()
-                    .for_each(|version| check(version, 128));
-                found
-                    .capabilities
-                    .0
-                    .iter()
-                    .for_each(|name| check(name, 128));
+                found.supported_versions.0.iter().for_each(|version| check(version, 128));
+                found.capabilities.0.iter().for_each(|name| check(name, 128));
             }
             if let Some(found) = read::<Initialized>(result) {
                 check(&found.server_info.version, 128);
@@ -92,10 +74,6 @@ fn check_outcome(outcome: &Outcome) {
 
 /// Text that is shown is one short line. One character more is for the ellipsis.
 fn check(text: &str, cap: usize) {
-    assert!(
-        text.chars().count() <= cap + 1,
-        "{} characters",
-        text.chars().count()
-    );
+    assert!(text.chars().count() <= cap + 1, "{} characters", text.chars().count());
     assert!(!text.chars().any(char::is_control), "{text:?}");
 }

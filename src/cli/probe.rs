@@ -58,10 +58,7 @@ impl std::str::FromStr for SecretHeader {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, value) = text.split_once(':').ok_or("expected `Name: value`")?;
-        Ok(Self {
-            name: name.trim().to_owned(),
-            value: value.trim().to_owned(),
-        })
+        Ok(Self { name: name.trim().to_owned(), value: value.trim().to_owned() })
     }
 }
 
@@ -73,9 +70,7 @@ impl std::fmt::Debug for SecretHeader {
 
 /// Probes, prints, and succeeds if clients can use the server.
 pub(super) async fn run(args: Args) -> Result<()> {
-    let mut target = Target::new(&args.url)
-        .context("cannot probe this URL")?
-        .with_replicas(args.replicas);
+    let mut target = Target::new(&args.url).context("cannot probe this URL")?.with_replicas(args.replicas);
     for header in &args.headers {
         target = target.with_header(&header.name, &header.value)?;
     }
@@ -126,11 +121,7 @@ fn rows(server: &Server) -> Vec<(&'static str, String)> {
         ("capabilities", server.capabilities.join(", ")),
     ];
     if let Some(count) = server.tool_count {
-        let more = if server.tools_truncated {
-            " or more"
-        } else {
-            ""
-        };
+        let more = if server.tools_truncated { " or more" } else { "" };
         rows.push(("tools", format!("{count}{more}")));
     }
     if let Some(sessions) = server.sessions {
@@ -160,17 +151,13 @@ fn as_json(target: &Target, report: &Report) -> serde_json::Value {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::SecretHeader;
 
     #[test]
     fn headers_are_read_and_not_shown() {
         let header: SecretHeader = "X-Key: a:b ".parse().unwrap();
-        assert_eq!(
-            (header.name.as_str(), header.value.as_str()),
-            ("X-Key", "a:b")
-        );
+        assert_eq!((header.name.as_str(), header.value.as_str()), ("X-Key", "a:b"));
         assert_eq!(format!("{header:?}"), "X-Key: …");
         assert!("nothing".parse::<SecretHeader>().is_err());
     }

@@ -108,10 +108,7 @@ impl Call {
 
     /// Ends a session.
     pub fn end_session(session: HeaderValue) -> Self {
-        let agreement = Agreement {
-            version: LEGACY_VERSION,
-            session: Some(session),
-        };
+        let agreement = Agreement { version: LEGACY_VERSION, session: Some(session) };
         Self::bare(Method::DELETE).under(&agreement)
     }
 
@@ -149,13 +146,7 @@ impl Call {
     }
 
     fn bare(method: Method) -> Self {
-        Self {
-            method,
-            path: None,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            awaits: Awaits::Head,
-        }
+        Self { method, path: None, headers: HeaderMap::new(), body: Bytes::new(), awaits: Awaits::Head }
     }
 
     fn under(mut self, agreement: &Agreement) -> Self {

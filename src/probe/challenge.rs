@@ -27,10 +27,7 @@ impl Challenge {
     /// What MCP means by credentials, where nothing was said of them.
     pub(super) fn bearer() -> Self {
         let scheme = "Bearer".to_owned();
-        Self {
-            scheme,
-            ..Self::default()
-        }
+        Self { scheme, ..Self::default() }
     }
 
     /// Whether it asks for a token and does not say where to get one.
@@ -73,13 +70,8 @@ impl Challenge {
         let scopes = parameter(parameters, "scope").unwrap_or_default();
         Some(Self {
             scheme: clean(scheme, text::NAME),
-            resource_metadata: parameter(parameters, "resource_metadata")
-                .map(|url| clean(&url, text::MESSAGE)),
-            scopes: scopes
-                .split_whitespace()
-                .take(SCOPES)
-                .map(|scope| clean(scope, text::NAME))
-                .collect(),
+            resource_metadata: parameter(parameters, "resource_metadata").map(|url| clean(&url, text::MESSAGE)),
+            scopes: scopes.split_whitespace().take(SCOPES).map(|scope| clean(scope, text::NAME)).collect(),
         })
     }
 }
@@ -154,10 +146,7 @@ mod tests {
     #[test]
     fn reads_a_scheme_alone() {
         assert_eq!(parse("Basic").map(|c| c.scheme).as_deref(), Some("Basic"));
-        assert_eq!(
-            parse("Bearer, Basic").map(|c| c.scheme).as_deref(),
-            Some("Bearer")
-        );
+        assert_eq!(parse("Bearer, Basic").map(|c| c.scheme).as_deref(), Some("Bearer"));
     }
 
     #[test]
@@ -169,13 +158,7 @@ mod tests {
 
     #[test]
     fn ends_on_broken_parameters() {
-        for header in [
-            "Bearer scope=\"a",
-            "Bearer =",
-            "Bearer scope",
-            "Bearer \"",
-            "Bearer scope=\"\\",
-        ] {
+        for header in ["Bearer scope=\"a", "Bearer =", "Bearer scope", "Bearer \"", "Bearer scope=\"\\"] {
             assert!(parse(header).is_some(), "{header}");
         }
     }

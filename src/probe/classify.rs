@@ -42,12 +42,7 @@ pub enum Verdict<'r> {
 }
 
 /// Judges the reply to request `id`.
-pub fn classify<'r>(
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &'r [u8],
-    id: u64,
-) -> Verdict<'r> {
+pub fn classify<'r>(status: StatusCode, headers: &HeaderMap, body: &'r [u8], id: u64) -> Verdict<'r> {
     if let Some(outcome) = between(status, headers, body) {
         return Verdict::Conclusive(outcome);
     }
@@ -57,13 +52,8 @@ pub fn classify<'r>(
     }
     let message = Message::parse(body).filter(|message| message.answers(id));
     match message {
-        Some(Message {
-            error: Some(error), ..
-        }) => Verdict::Error(error),
-        Some(Message {
-            result: Some(result),
-            ..
-        }) if status.is_success() => match wrong_media_type(headers) {
+        Some(Message { error: Some(error), .. }) => Verdict::Error(error),
+        Some(Message { result: Some(result), .. }) if status.is_success() => match wrong_media_type(headers) {
             Some(seen) => Verdict::Inconclusive(Outcome::NotMcp { seen }),
             None => Verdict::Result(result),
         },
@@ -75,23 +65,17 @@ pub fn classify<'r>(
 fn between(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Outcome> {
     let challenge = || Challenge::find(headers);
     Some(match status {
-        StatusCode::UNAUTHORIZED => {
-            challenge().map_or(Outcome::AuthRequiredUnverified, Outcome::AuthRequired)
-        }
+        StatusCode::UNAUTHORIZED => challenge().map_or(Outcome::AuthRequiredUnverified, Outcome::AuthRequired),
         StatusCode::FORBIDDEN => match challenge() {
             Some(challenge) => Outcome::AuthRequired(challenge),
             None if complains_about_host(body) => host_rejected(headers, body),
-            None => Outcome::Forbidden {
-                message: excerpt(headers, body),
-            },
+            None => Outcome::Forbidden { message: excerpt(headers, body) },
         },
         StatusCode::MISDIRECTED_REQUEST => host_rejected(headers, body),
         // Frameworks' own guards (Starlette, Django) say it with 400, which MCP
         // servers say for much else: only their very words count.
         StatusCode::BAD_REQUEST if names_invalid_host(body) => host_rejected(headers, body),
-        StatusCode::TOO_MANY_REQUESTS => Outcome::RateLimited {
-            retry_after: retry_after(headers),
-        },
+        StatusCode::TOO_MANY_REQUESTS => Outcome::RateLimited { retry_after: retry_after(headers) },
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
             Outcome::BackendUnavailable {
                 status: status.as_u16(),
@@ -99,17 +83,13 @@ fn between(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Outco
                 retry_after: retry_after(headers),
             }
         }
-        _ if status.is_redirection() => Outcome::Redirected {
-            location: location(headers),
-        },
+        _ if status.is_redirection() => Outcome::Redirected { location: location(headers) },
         _ => return None,
     })
 }
 
 fn host_rejected(headers: &HeaderMap, body: &[u8]) -> Outcome {
-    Outcome::HostRejected {
-        message: excerpt(headers, body),
-    }
+    Outcome::HostRejected { message: excerpt(headers, body) }
 }
 
 fn names_invalid_host(body: &[u8]) -> bool {
@@ -127,16 +107,8 @@ fn lowercase_start(body: &[u8]) -> String {
 /// request. This host is not allowed`, `DisallowedHost`.
 fn complains_about_host(body: &[u8]) -> bool {
     let start = lowercase_start(body);
-    let words: Vec<&str> = start
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect();
-    let names_host = |word: &&str| {
-        matches!(
-            *word,
-            "host" | "hosts" | "hostname" | "origin" | "disallowedhost"
-        )
-    };
+    let words: Vec<&str> = start.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let names_host = |word: &&str| matches!(*word, "host" | "hosts" | "hostname" | "origin" | "disallowedhost");
     let refuses = |word: &&str| {
         matches!(
             *word,
@@ -168,28 +140,16 @@ fn not_mcp(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Outcome {
         // These are about how the question was put, or a fault while answering:
         // something is there that was about to answer.
         StatusCode::NOT_ACCEPTABLE | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            Outcome::HandshakeRejected {
-                code: None,
-                message: numbered(status, &message),
-            }
+            Outcome::HandshakeRejected { code: None, message: numbered(status, &message) }
         }
-        _ if status.is_server_error() => Outcome::HandshakeRejected {
-            code: None,
-            message: numbered(status, &message),
-        },
+        _ if status.is_server_error() => Outcome::HandshakeRejected { code: None, message: numbered(status, &message) },
         _ if status.is_success() => {
-            let seen = wrong_media_type(headers)
-                .unwrap_or_else(|| format!("{} without a JSON-RPC reply", status.as_u16()));
-            let seen = if message.is_empty() {
-                seen
-            } else {
-                format!("{seen}: “{message}”")
-            };
+            let seen =
+                wrong_media_type(headers).unwrap_or_else(|| format!("{} without a JSON-RPC reply", status.as_u16()));
+            let seen = if message.is_empty() { seen } else { format!("{seen}: “{message}”") };
             Outcome::NotMcp { seen }
         }
-        _ => Outcome::NotMcp {
-            seen: numbered(status, &message),
-        },
+        _ => Outcome::NotMcp { seen: numbered(status, &message) },
     }
 }
 
@@ -208,9 +168,7 @@ fn wrong_media_type(headers: &HeaderMap) -> Option<String> {
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
         let encoding = shown(encoding);
-        return Some(format!(
-            "a body in {encoding} encoding, which was not asked for"
-        ));
+        return Some(format!("a body in {encoding} encoding, which was not asked for"));
     }
     let Some(media_type) = headers.get(CONTENT_TYPE) else {
         return Some("a body without a Content-Type".to_owned());
@@ -219,9 +177,7 @@ fn wrong_media_type(headers: &HeaderMap) -> Option<String> {
         return None;
     }
     let media_type = shown(media_type);
-    Some(format!(
-        "a body of type {media_type}, where clients take only application/json or text/event-stream"
-    ))
+    Some(format!("a body of type {media_type}, where clients take only application/json or text/event-stream"))
 }
 
 /// Whether `headers` declare this type, with or without parameters.
@@ -262,13 +218,7 @@ fn title(page: &[u8]) -> String {
 
 /// How long to wait, if it is said in seconds; an hour at most.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 

@@ -32,22 +32,13 @@ use super::{outcome::Step, target::Target};
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error("cannot resolve {host}: {source}")]
-    Resolve {
-        host: String,
-        source: std::io::Error,
-    },
+    Resolve { host: String, source: std::io::Error },
     #[error("{host} resolves to no address")]
     NoAddress { host: String },
     #[error("cannot connect to {address}: {source}")]
-    Connect {
-        address: SocketAddr,
-        source: std::io::Error,
-    },
+    Connect { address: SocketAddr, source: std::io::Error },
     #[error("TLS with {host} failed: {source}")]
-    Tls {
-        host: String,
-        source: std::io::Error,
-    },
+    Tls { host: String, source: std::io::Error },
     #[error("{host} cannot be a name in TLS")]
     ServerName { host: String },
     #[error("TLS cannot be used: {0}")]
@@ -79,17 +70,11 @@ pub struct Connector {
 impl Connector {
     /// A connector that trusts what `config` trusts instead of what the system does.
     pub fn with_tls(config: Arc<ClientConfig>) -> Self {
-        Self {
-            tls: OnceLock::from(Ok(config)),
-        }
+        Self { tls: OnceLock::from(Ok(config)) }
     }
 
     /// Connects to `target` within `limit`.
-    pub async fn connect(
-        &self,
-        target: &Target,
-        limit: Duration,
-    ) -> Result<Connection, ConnectError> {
+    pub async fn connect(&self, target: &Target, limit: Duration) -> Result<Connection, ConnectError> {
         let host = target.host().to_owned();
         let deadline = Instant::now() + limit;
         let timed_out = ConnectError::TimedOut { host, limit };
@@ -104,9 +89,7 @@ impl Connector {
                 Connection::start(stream).await
             }
         };
-        timeout_at(deadline, connecting)
-            .await
-            .unwrap_or(Err(timed_out))
+        timeout_at(deadline, connecting).await.unwrap_or(Err(timed_out))
     }
 
     async fn start_tls(
@@ -114,17 +97,11 @@ impl Connector {
         target: &Target,
         stream: TcpStream,
     ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ConnectError> {
-        let config = self
-            .tls
-            .get_or_init(|| system_tls().map_err(|e| e.to_string()));
+        let config = self.tls.get_or_init(|| system_tls().map_err(|e| e.to_string()));
         let config = config.clone().map_err(ConnectError::TlsSetup)?;
         let host = target.host().to_owned();
-        let name = ServerName::try_from(host.clone())
-            .map_err(|_| ConnectError::ServerName { host: host.clone() })?;
-        TlsConnector::from(config)
-            .connect(name, stream)
-            .await
-            .map_err(|source| ConnectError::Tls { host, source })
+        let name = ServerName::try_from(host.clone()).map_err(|_| ConnectError::ServerName { host: host.clone() })?;
+        TlsConnector::from(config).connect(name, stream).await.map_err(|source| ConnectError::Tls { host, source })
     }
 }
 
@@ -146,10 +123,7 @@ async fn open(target: &Target, deadline: Instant) -> Result<TcpStream, ConnectEr
         Some(address) => vec![address],
         None => tokio::net::lookup_host((target.host(), target.port()))
             .await
-            .map_err(|source| ConnectError::Resolve {
-                host: host(),
-                source,
-            })?
+            .map_err(|source| ConnectError::Resolve { host: host(), source })?
             .collect(),
     };
     let mut failure = ConnectError::NoAddress { host: host() };
@@ -179,9 +153,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|_| ConnectError::Closed)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| ConnectError::Closed)?;
         let driver = tokio::spawn(async move {
             // Its errors reach whoever waits for a reply.
             let _ = connection.await;
@@ -195,10 +167,7 @@ impl Connection {
     }
 
     /// Sends a request, and returns when the head of its reply came.
-    pub async fn send(
-        &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, hyper::Error> {
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, hyper::Error> {
         self.sender.ready().await?;
         self.sender.send_request(request).await
     }

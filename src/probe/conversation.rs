@@ -44,15 +44,9 @@ impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         let text = clean(&fault.to_string(), text::MESSAGE);
         match fault {
-            Fault::Connect(error) => Self::Final(Outcome::Unreachable {
-                step: error.step(),
-                cause: text,
-            }),
+            Fault::Connect(error) => Self::Final(Outcome::Unreachable { step: error.step(), cause: text }),
             // Some servers drop the connection at a question that they do not know.
-            Fault::Closed => Self::Unanswered(Outcome::Unreachable {
-                step: Step::Answer,
-                cause: text,
-            }),
+            Fault::Closed => Self::Unanswered(Outcome::Unreachable { step: Step::Answer, cause: text }),
             Fault::Timeout => Self::Unanswered(Outcome::HandshakeTimeout),
             Fault::NotHttp | Fault::TooLarge(_) => Self::Unanswered(Outcome::NotMcp { seen: text }),
         }
@@ -89,10 +83,7 @@ impl Failure {
             Outcome::HandshakeTimeout => "no answer in time".to_owned(),
             Outcome::Unreachable { cause, .. } => cause,
             Outcome::NotMcp { seen } => seen,
-            Outcome::HandshakeRejected {
-                code: Some(code),
-                message,
-            } => {
+            Outcome::HandshakeRejected { code: Some(code), message } => {
                 format!("error {code}: {message}")
             }
             outcome => outcome.to_string(),
@@ -102,10 +93,7 @@ impl Failure {
 }
 
 pub(super) fn rejected(error: RpcError) -> Outcome {
-    Outcome::HandshakeRejected {
-        code: Some(error.code),
-        message: error.message,
-    }
+    Outcome::HandshakeRejected { code: Some(error.code), message: error.message }
 }
 
 /// A result, and the session that came with it.
@@ -127,14 +115,7 @@ pub(super) struct Talk<'a> {
 
 impl<'a> Talk<'a> {
     pub fn new(wire: Wire<'a>, limits: Limits, has_replicas: bool) -> Self {
-        Self {
-            wire,
-            limits,
-            has_replicas,
-            server: None,
-            is_complete: false,
-            last_id: 0,
-        }
+        Self { wire, limits, has_replicas, server: None, is_complete: false, last_id: 0 }
     }
 
     /// Holds the conversation, but for the end of sessions.
@@ -207,9 +188,7 @@ impl<'a> Talk<'a> {
     async fn without_any(&mut self, before: Outcome) -> Outcome {
         let may_be_older = matches!(
             before,
-            Outcome::EndpointNotFound
-                | Outcome::NotMcp { .. }
-                | Outcome::HandshakeRejected { code: None, .. }
+            Outcome::EndpointNotFound | Outcome::NotMcp { .. } | Outcome::HandshakeRejected { code: None, .. }
         );
         if !may_be_older {
             return before;
@@ -301,8 +280,6 @@ fn has_tools(server: &Server) -> bool {
 
 fn read_page(result: &RawValue) -> Option<(usize, Option<Value>)> {
     let page: ToolsPage<'_> = read(result)?;
-    let cursor = page
-        .cursor()
-        .and_then(|cursor| serde_json::from_str(cursor).ok());
+    let cursor = page.cursor().and_then(|cursor| serde_json::from_str(cursor).ok());
     Some((page.tools.0, cursor))
 }

@@ -26,24 +26,14 @@ impl Talk<'_> {
     /// Asks for a handshake; notes what the server says of itself.
     pub(super) async fn initialize(&mut self) -> Result<Agreement, Failure> {
         let call = Call::initialize(self.next_id());
-        let answer = self
-            .ask(&call, |result| read::<Initialized>(result))
-            .await
-            .map_err(interpret)?;
+        let answer = self.ask(&call, |result| read::<Initialized>(result)).await.map_err(interpret)?;
         let said = answer.value;
-        let known = LEGACY_VERSIONS
-            .iter()
-            .find(|version| **version == said.protocol_version);
+        let known = LEGACY_VERSIONS.iter().find(|version| **version == said.protocol_version);
         let Some(version) = known else {
             let supported = vec![said.protocol_version];
-            return Err(Failure::Final(Outcome::UnsupportedProtocolVersion {
-                supported,
-            }));
+            return Err(Failure::Final(Outcome::UnsupportedProtocolVersion { supported }));
         };
-        let agreement = Agreement {
-            version,
-            session: answer.reply.session,
-        };
+        let agreement = Agreement { version, session: answer.reply.session };
         self.server = Some(Server {
             name: said.server_info.name,
             version: said.server_info.version,
@@ -60,9 +50,7 @@ impl Talk<'_> {
     pub(super) async fn finish_legacy(&mut self, agreement: Agreement) -> Outcome {
         // A server that cannot take this says so again at the next request.
         let _ = self.wire.send(&Call::initialized(&agreement)).await;
-        let outcome = self
-            .count_tools(|id, cursor| Call::list_tools_legacy(id, &agreement, cursor))
-            .await;
+        let outcome = self.count_tools(|id, cursor| Call::list_tools_legacy(id, &agreement, cursor)).await;
         let may_lose_session = self.has_replicas && agreement.session.is_some();
         if outcome == Outcome::Verified && may_lose_session && self.loses(&agreement).await {
             return Outcome::SessionNotSticky;

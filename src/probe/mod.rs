@@ -19,8 +19,6 @@
 //! to tell apart what a client only calls failure, and to end what a client would
 //! leave open.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-
 mod call;
 mod challenge;
 pub mod classify;

@@ -68,11 +68,7 @@ impl Talk<'_> {
 }
 
 fn is_retry_allowed(error: &RpcError) -> bool {
-    error.code == UNSUPPORTED_VERSION
-        && error
-            .supported()
-            .iter()
-            .any(|version| version == MODERN_VERSION)
+    error.code == UNSUPPORTED_VERSION && error.supported().iter().any(|version| version == MODERN_VERSION)
 }
 
 /// What an error says about the era: a few codes prove it, all others are how
@@ -82,9 +78,7 @@ fn interpret(failure: Failure) -> Failure {
         return failure;
     };
     match error.code {
-        HEADER_MISMATCH => Failure::Final(Outcome::HeadersStripped {
-            message: error.message,
-        }),
+        HEADER_MISMATCH => Failure::Final(Outcome::HeadersStripped { message: error.message }),
         MISSING_CAPABILITY => Failure::Final(rejected(error)),
         UNSUPPORTED_VERSION => {
             let supported = error.supported().to_vec();

@@ -42,11 +42,7 @@ pub enum Outcome {
     /// 429.
     RateLimited { retry_after: Option<Duration> },
     /// 502, 503 or 504: a proxy without a backend, or a server that is full.
-    BackendUnavailable {
-        status: u16,
-        message: String,
-        retry_after: Option<Duration>,
-    },
+    BackendUnavailable { status: u16, message: String, retry_after: Option<Duration> },
     /// No connection: name, port, TLS, or closed before any answer.
     Unreachable { step: Step, cause: String },
     /// Connected, but no answer in time.
@@ -117,12 +113,10 @@ impl Outcome {
     /// The status that the condition `Verified` takes.
     pub fn standing(&self) -> Standing {
         match self {
-            Self::Verified | Self::VerifiedToolsUnavailable { .. } | Self::AuthRequired(_) => {
-                Standing::True
+            Self::Verified | Self::VerifiedToolsUnavailable { .. } | Self::AuthRequired(_) => Standing::True,
+            Self::AuthRequiredUnverified | Self::RateLimited { .. } | Self::BackendUnavailable { .. } => {
+                Standing::Unknown
             }
-            Self::AuthRequiredUnverified
-            | Self::RateLimited { .. }
-            | Self::BackendUnavailable { .. } => Standing::Unknown,
             _ => Standing::False,
         }
     }
@@ -146,9 +140,7 @@ impl Outcome {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Verified | Self::AuthRequired(_) => "",
-            Self::VerifiedToolsUnavailable { .. } => {
-                "clients connect but find no tools: look at the server's log"
-            }
+            Self::VerifiedToolsUnavailable { .. } => "clients connect but find no tools: look at the server's log",
             Self::AuthRequiredUnverified => {
                 "set verification.headers to credentials that the server accepts, so that it can be verified"
             }
@@ -170,9 +162,7 @@ impl Outcome {
             Self::HeadersStripped { .. } => {
                 "let the proxy or mesh in front pass the headers Mcp-Method, Mcp-Name and MCP-Protocol-Version unchanged"
             }
-            Self::HandshakeRejected { .. } => {
-                "look at the server's log: it is running and refuses clients"
-            }
+            Self::HandshakeRejected { .. } => "look at the server's log: it is running and refuses clients",
             Self::SessionNotSticky => {
                 "run one replica, put the server in its stateless mode, or set service.sessionAffinity: ClientIP"
             }
@@ -182,9 +172,7 @@ impl Outcome {
             Self::Forbidden { .. } => {
                 "look for a web application firewall, a mesh policy or an allow-list of the server that refuses the operator"
             }
-            Self::RateLimited { .. } => {
-                "raise the limit for the operator, or verification.interval"
-            }
+            Self::RateLimited { .. } => "raise the limit for the operator, or verification.interval",
             Self::BackendUnavailable { .. } => {
                 "look at the server's log and at the proxy in front of it; this is tried again"
             }
@@ -208,10 +196,7 @@ impl fmt::Display for Outcome {
             }
             Self::AuthRequiredUnverified => f.write_str("answers 401 without saying how to log in"),
             Self::LegacySseOnly { path } => {
-                write!(
-                    f,
-                    "serves only the deprecated HTTP+SSE transport, at {path}"
-                )
+                write!(f, "serves only the deprecated HTTP+SSE transport, at {path}")
             }
             Self::HostRejected { message } => {
                 write!(f, "does not accept the host name it is called by")?;
@@ -223,32 +208,22 @@ impl fmt::Display for Outcome {
                 f.write_str("speaks no known version of MCP")
             }
             Self::UnsupportedProtocolVersion { supported } => {
-                write!(
-                    f,
-                    "speaks no known version of MCP, only {}",
-                    supported.join(", ")
-                )
+                write!(f, "speaks no known version of MCP, only {}", supported.join(", "))
             }
             Self::HeadersStripped { message } => {
                 write!(f, "did not get the Mcp headers that were sent")?;
                 quote(f, message)
             }
-            Self::HandshakeRejected {
-                code: None,
-                message,
-            } => {
+            Self::HandshakeRejected { code: None, message } => {
                 write!(f, "refuses the handshake: {message}")
             }
-            Self::HandshakeRejected {
-                code: Some(code),
-                message,
-            } => {
+            Self::HandshakeRejected { code: Some(code), message } => {
                 write!(f, "refuses the handshake with error {code}")?;
                 quote(f, message)
             }
-            Self::SessionNotSticky => f.write_str(
-                "does not know its session on a new connection: replicas do not share sessions",
-            ),
+            Self::SessionNotSticky => {
+                f.write_str("does not know its session on a new connection: replicas do not share sessions")
+            }
             Self::Redirected { location } => write!(f, "redirects clients to {location}"),
             Self::Forbidden { message } => {
                 f.write_str("answers 403")?;
@@ -256,9 +231,7 @@ impl fmt::Display for Outcome {
             }
             // When to come back changes with every answer; the text shall not.
             Self::RateLimited { .. } => f.write_str("answers 429, too many requests"),
-            Self::BackendUnavailable {
-                status, message, ..
-            } => {
+            Self::BackendUnavailable { status, message, .. } => {
                 write!(f, "answers {status}")?;
                 quote(f, message)
             }

@@ -14,10 +14,7 @@ pub fn follow(
     status: StatusCode,
     headers: &HeaderMap,
 ) -> Option<PathAndQuery> {
-    if !matches!(
-        status,
-        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
-    ) {
+    if !matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
         return None;
     }
     let location = headers.get(LOCATION)?.to_str().ok()?;
@@ -32,10 +29,7 @@ pub fn follow(
     if location.contains("://") {
         return same_origin(target, location);
     }
-    let directory = current
-        .path()
-        .rsplit_once('/')
-        .map_or("", |(directory, _)| directory);
+    let directory = current.path().rsplit_once('/').map_or("", |(directory, _)| directory);
     format!("{directory}/{location}").parse().ok()
 }
 
@@ -89,10 +83,7 @@ mod tests {
             "",
         ] {
             let followed = path(307, location);
-            assert!(
-                followed.is_none() || location.is_empty(),
-                "{location}: {followed:?}"
-            );
+            assert!(followed.is_none() || location.is_empty(), "{location}: {followed:?}");
         }
         for status in [200, 301, 302, 303] {
             assert_eq!(path(status, "/mcp/"), None, "{status}");

@@ -77,10 +77,7 @@ pub struct Report {
 impl Report {
     /// Whether the server lets nobody in without credentials, as far as is known.
     pub fn auth_required(&self) -> bool {
-        matches!(
-            self.outcome,
-            Outcome::AuthRequired(_) | Outcome::AuthRequiredUnverified
-        )
+        matches!(self.outcome, Outcome::AuthRequired(_) | Outcome::AuthRequiredUnverified)
     }
 
     /// How to log in, when the server said it.
@@ -102,11 +99,7 @@ impl Report {
     /// What was seen and what to do, in one line.
     pub fn message(&self) -> String {
         let hint = self.hint();
-        if hint.is_empty() {
-            self.to_string()
-        } else {
-            format!("{self}; {hint}")
-        }
+        if hint.is_empty() { self.to_string() } else { format!("{self}; {hint}") }
     }
 }
 

@@ -38,8 +38,7 @@ impl Secrets {
         let quoted = quoted.trim_matches('"');
         self.sequences.push(quoted.as_bytes().to_vec());
         self.sequences.push(quoted.replace('/', "\\/").into_bytes());
-        self.sequences
-            .sort_unstable_by_key(|sequence| std::cmp::Reverse(sequence.len()));
+        self.sequences.sort_unstable_by_key(|sequence| std::cmp::Reverse(sequence.len()));
         self.sequences.dedup();
     }
 
@@ -71,8 +70,7 @@ impl Secrets {
 }
 
 fn find(text: &[u8], sequence: &[u8]) -> Option<usize> {
-    text.windows(sequence.len())
-        .position(|window| window == sequence)
+    text.windows(sequence.len()).position(|window| window == sequence)
 }
 
 #[cfg(test)]
@@ -91,10 +89,7 @@ mod tests {
     #[test]
     fn masks_every_form() {
         assert_eq!(masked("Bearer abc/def", "Bearer abc/def"), "**************");
-        assert_eq!(
-            masked("Bearer abc/def", "no abc/def, abc\\/def"),
-            "no *******, ********"
-        );
+        assert_eq!(masked("Bearer abc/def", "no abc/def, abc\\/def"), "no *******, ********");
         assert_eq!(masked("ab\"cd", r#""ab\"cd""#), r#""******""#);
     }
 

@@ -44,8 +44,7 @@ impl EventReader {
 
     fn end_line(&mut self) -> Option<Event> {
         let mut line = std::mem::take(&mut self.line);
-        if !std::mem::replace(&mut self.past_first_line, true) && line.starts_with(b"\xef\xbb\xbf")
-        {
+        if !std::mem::replace(&mut self.past_first_line, true) && line.starts_with(b"\xef\xbb\xbf") {
             line.drain(..3);
         }
         if line.is_empty() {
@@ -86,10 +85,7 @@ mod tests {
     use super::{Event, EventReader};
 
     fn event(name: &str, data: &str) -> Event {
-        Event {
-            name: name.to_owned(),
-            data: data.as_bytes().to_vec(),
-        }
+        Event { name: name.to_owned(), data: data.as_bytes().to_vec() }
     }
 
     fn read(stream: &str) -> Vec<Event> {
@@ -99,10 +95,7 @@ mod tests {
     #[test]
     fn reads_name_and_data() {
         let expected = [event("endpoint", "/messages?id=1"), event("", "{}")];
-        assert_eq!(
-            read("event: endpoint\ndata: /messages?id=1\n\ndata:{}\n\n"),
-            expected
-        );
+        assert_eq!(read("event: endpoint\ndata: /messages?id=1\n\ndata:{}\n\n"), expected);
     }
 
     #[test]
@@ -112,10 +105,7 @@ mod tests {
 
     #[test]
     fn leaves_out_comments_and_empty_events() {
-        assert_eq!(
-            read(": ping\n\nid: 1\nretry: 3000\ndata: \n\nevent: x\n\n"),
-            []
-        );
+        assert_eq!(read(": ping\n\nid: 1\nretry: 3000\ndata: \n\nevent: x\n\n"), []);
         assert_eq!(read("event: x\n\ndata: a\n\n"), [event("", "a")]);
     }
 

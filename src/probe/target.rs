@@ -79,14 +79,11 @@ impl Target {
     /// Sends a header with every request. Its value is a secret: no report, error,
     /// log or `Debug` shows it, not even when the server repeats it.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, TargetError> {
-        let name: HeaderName = name
-            .parse()
-            .map_err(|_| TargetError::HeaderName(name.to_owned()))?;
+        let name: HeaderName = name.parse().map_err(|_| TargetError::HeaderName(name.to_owned()))?;
         if RESERVED.contains(&name.as_str()) {
             return Err(TargetError::Reserved(name));
         }
-        let mut value =
-            HeaderValue::from_str(value).map_err(|_| TargetError::HeaderValue(name.clone()))?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| TargetError::HeaderValue(name.clone()))?;
         value.set_sensitive(true);
         self.headers.append(name, value);
         Ok(self)
@@ -160,10 +157,7 @@ mod tests {
         assert_eq!(refused("ftp://a/mcp"), TargetError::Scheme);
         assert_eq!(refused("http://"), TargetError::NotAUrl);
         assert_eq!(refused("http://a b/"), TargetError::NotAUrl);
-        assert_eq!(
-            refused("http://user:secret@a/mcp"),
-            TargetError::Credentials
-        );
+        assert_eq!(refused("http://user:secret@a/mcp"), TargetError::Credentials);
     }
 
     #[test]

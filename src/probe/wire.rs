@@ -54,11 +54,7 @@ pub enum Fault {
 
 impl From<hyper::Error> for Fault {
     fn from(error: hyper::Error) -> Self {
-        if error.is_parse() {
-            Self::NotHttp
-        } else {
-            Self::Closed
-        }
+        if error.is_parse() { Self::NotHttp } else { Self::Closed }
     }
 }
 
@@ -126,10 +122,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Asks for an event stream at `path`, and returns its first event.
-    pub async fn first_event(
-        &mut self,
-        path: PathAndQuery,
-    ) -> Result<(StatusCode, Option<Event>), Fault> {
+    pub async fn first_event(&mut self, path: PathAndQuery) -> Result<(StatusCode, Option<Event>), Fault> {
         let until = self.until(self.limits.event_stream);
         let call = Call::event_stream(path);
         let asked = async {
@@ -142,9 +135,7 @@ impl<'a> Wire<'a> {
             let event = read_events(response.into_body(), limit, |_| true).await?;
             Ok((status, event.map(|(event, _)| event)))
         };
-        let found = timeout_at(until, asked)
-            .await
-            .unwrap_or(Err(Fault::Timeout));
+        let found = timeout_at(until, asked).await.unwrap_or(Err(Fault::Timeout));
         // Closing the stream is what ends the session behind it.
         self.hang_up();
         found
@@ -163,9 +154,8 @@ impl<'a> Wire<'a> {
         for session in std::mem::take(&mut self.sessions) {
             let reply = self.send(&Call::end_session(session)).await;
             // 404 and 400 are how servers say that they know it no more.
-            let has_ended = reply.is_ok_and(|reply| {
-                reply.status.is_success() || matches!(reply.status.as_u16(), 400 | 404)
-            });
+            let has_ended =
+                reply.is_ok_and(|reply| reply.status.is_success() || matches!(reply.status.as_u16(), 400 | 404));
             kept += usize::from(!has_ended);
         }
         kept
@@ -219,10 +209,7 @@ impl<'a> Wire<'a> {
                 Err(_) => {}
             }
         }
-        let mut connection = self
-            .connector
-            .connect(self.target, self.limits.connect)
-            .await?;
+        let mut connection = self.connector.connect(self.target, self.limits.connect).await?;
         let response = connection.send(self.build(call)).await?;
         self.connection = Some(connection);
         Ok(self.remember_session(response))
@@ -266,9 +253,7 @@ impl<'a> Wire<'a> {
                 Vec::new()
             }
             Awaits::Reply(id) if is_success && is_media_type(&headers, "text/event-stream") => {
-                let is_reply = |event: &Event| {
-                    Message::parse(&event.data).is_some_and(|message| message.answers(id))
-                };
+                let is_reply = |event: &Event| Message::parse(&event.data).is_some_and(|message| message.answers(id));
                 match read_events(body, self.limits.body, is_reply).await? {
                     Some((event, rest)) => {
                         self.read_start(rest, SETTLE).await;
@@ -281,12 +266,7 @@ impl<'a> Wire<'a> {
             // The status has told the most: the page is not long waited for.
             _ => self.read_start(body, ERROR_PAGE).await,
         };
-        Ok(Reply {
-            status,
-            headers,
-            body,
-            session,
-        })
+        Ok(Reply { status, headers, body, session })
     }
 
     /// Reads what there is of a body within `wait`, and gives up the connection if

@@ -36,9 +36,7 @@ impl<'m> Message<'m> {
         // serde would read a struct from a plain list of its fields, too.
         match body.trim_ascii_start().first()? {
             b'{' => serde_json::from_slice(body).ok(),
-            b'[' => serde_json::from_slice::<[Self; 1]>(body)
-                .ok()
-                .map(|[message]| message),
+            b'[' => serde_json::from_slice::<[Self; 1]>(body).ok().map(|[message]| message),
             _ => None,
         }
     }
@@ -49,9 +47,7 @@ impl<'m> Message<'m> {
         if self.method.is_some() {
             return false;
         }
-        let is_ours = self
-            .id
-            .is_some_and(|raw| raw.get().trim_matches('"').parse() == Ok(id));
+        let is_ours = self.id.is_some_and(|raw| raw.get().trim_matches('"').parse() == Ok(id));
         self.error.is_some() || (self.result.is_some() && is_ours)
     }
 }
@@ -71,11 +67,7 @@ impl RpcError {
     #[cfg(test)]
     pub fn new(code: i64, message: &str) -> Self {
         let (message, data) = (message.to_owned(), ErrorData::default());
-        Self {
-            code,
-            message,
-            data,
-        }
+        Self { code, message, data }
     }
 
     /// The versions that an `UnsupportedProtocolVersion` error names.

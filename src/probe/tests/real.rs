@@ -12,7 +12,8 @@ use std::{
 use crate::probe::{Conversation, Era, Outcome, Prober, Sessions, Target};
 
 const FOLDER: &str = "LANDFALL_REAL_SERVERS";
-const EVERYTHING: &str = "node -r ./node/loopback.cjs node/node_modules/@modelcontextprotocol/server-everything/dist/index.js";
+const EVERYTHING: &str =
+    "node -r ./node/loopback.cjs node/node_modules/@modelcontextprotocol/server-everything/dist/index.js";
 
 /// A server process; ends with the test.
 struct Server {
@@ -32,9 +33,8 @@ impl Drop for Server {
 impl Server {
     /// Runs a command line in the folder of servers; `PORT` in it is a free port.
     async fn start(command: &str) -> Self {
-        let folder = std::env::var(FOLDER).unwrap_or_else(|_| {
-            panic!("{FOLDER} must name a folder made by tests/servers/install.sh")
-        });
+        let folder = std::env::var(FOLDER)
+            .unwrap_or_else(|_| panic!("{FOLDER} must name a folder made by tests/servers/install.sh"));
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
@@ -52,11 +52,7 @@ impl Server {
             .stderr(output)
             .spawn()
             .unwrap_or_else(|error| panic!("{command} in {folder}: {error}"));
-        let server = Self {
-            process,
-            address,
-            log,
-        };
+        let server = Self { process, address, log };
         for _ in 0..200 {
             if tokio::net::TcpStream::connect(address).await.is_ok() {
                 return server;
@@ -86,22 +82,9 @@ struct Healthy {
 }
 
 /// `command` may end with ` at PATH`, if that is not `/mcp`.
-fn healthy(
-    command: &str,
-    name: &'static str,
-    eras: &'static [Era],
-    tools: usize,
-    sessions: Sessions,
-) -> Healthy {
+fn healthy(command: &str, name: &'static str, eras: &'static [Era], tools: usize, sessions: Sessions) -> Healthy {
     let (command, path) = command.split_once(" at ").unwrap_or((command, "/mcp"));
-    Healthy {
-        command: command.to_owned(),
-        path: path.to_owned(),
-        name,
-        eras,
-        tools,
-        sessions,
-    }
+    Healthy { command: command.to_owned(), path: path.to_owned(), name, eras, tools, sessions }
 }
 
 const MODERN: &[Era] = &[Era::Modern];
@@ -114,66 +97,18 @@ async fn real_servers_are_verified() {
     use Sessions::{None, Stateful};
     let everything = format!("{EVERYTHING} streamableHttp");
     let servers = [
-        healthy(
-            "python-1.26/bin/python python_v1.py stateful PORT",
-            "python-v1",
-            LEGACY,
-            2,
-            Stateful,
-        ),
-        healthy(
-            "python-1.30/bin/python python_v1.py stateful PORT",
-            "python-v1",
-            LEGACY,
-            2,
-            Stateful,
-        ),
-        healthy(
-            "python-1.30/bin/python python_v1.py stateless PORT",
-            "python-v1",
-            LEGACY,
-            2,
-            None,
-        ),
-        healthy(
-            "python-2.3/bin/python python_v2.py stateful PORT",
-            "python-v2",
-            BOTH,
-            2,
-            Stateful,
-        ),
-        healthy(
-            "python-2.3/bin/python python_v2.py stateless PORT",
-            "python-v2",
-            BOTH,
-            2,
-            None,
-        ),
+        healthy("python-1.26/bin/python python_v1.py stateful PORT", "python-v1", LEGACY, 2, Stateful),
+        healthy("python-1.30/bin/python python_v1.py stateful PORT", "python-v1", LEGACY, 2, Stateful),
+        healthy("python-1.30/bin/python python_v1.py stateless PORT", "python-v1", LEGACY, 2, None),
+        healthy("python-2.3/bin/python python_v2.py stateful PORT", "python-v2", BOTH, 2, Stateful),
+        healthy("python-2.3/bin/python python_v2.py stateless PORT", "python-v2", BOTH, 2, None),
         healthy(&everything, "mcp-servers/everything", LEGACY, 13, Stateful),
-        healthy(
-            "node node/typescript_v2.mjs dual PORT",
-            "typescript-v2",
-            BOTH,
-            2,
-            None,
-        ),
-        healthy(
-            "node node/typescript_v2.mjs modern PORT",
-            "typescript-v2",
-            MODERN,
-            2,
-            None,
-        ),
+        healthy("node node/typescript_v2.mjs dual PORT", "typescript-v2", BOTH, 2, None),
+        healthy("node node/typescript_v2.mjs modern PORT", "typescript-v2", MODERN, 2, None),
         healthy("go/server PORT", "go-sdk", LEGACY, 2, Stateful),
         healthy("go/server PORT at /json", "go-sdk", LEGACY, 2, Stateful),
         healthy("go/server PORT at /stateless", "go-sdk", BOTH, 2, None),
-        healthy(
-            "./echo-server --listen 127.0.0.1",
-            "echo-server",
-            BOTH,
-            2,
-            Stateful,
-        ),
+        healthy("./echo-server --listen 127.0.0.1", "echo-server", BOTH, 2, Stateful),
     ];
     for expected in servers {
         let server = Server::start(&expected.command).await;
@@ -192,11 +127,7 @@ async fn real_servers_are_verified() {
         let light = Conversation::Light(found.eras[0]);
         let report = Prober::default().probe(&target, light).await;
         assert_eq!(report.outcome, Outcome::Verified, "{name}");
-        assert!(
-            report.requests <= 2 && !report.complete,
-            "{name}: {} requests",
-            report.requests
-        );
+        assert!(report.requests <= 2 && !report.complete, "{name}: {} requests", report.requests);
     }
 }
 
@@ -212,33 +143,13 @@ async fn real_servers_that_clients_cannot_use() {
         ("python-2.3/bin/python python_v2.py sse PORT", "/mcp", sse),
         (&everything, "/mcp", sse),
         ("go/server PORT", "/sse", sse),
-        (
-            "python-1.30/bin/python python_v1.py guarded PORT",
-            "/mcp",
-            host,
-        ),
-        (
-            "python-2.3/bin/python python_v2.py guarded PORT",
-            "/mcp",
-            host,
-        ),
+        ("python-1.30/bin/python python_v1.py guarded PORT", "/mcp", host),
+        ("python-2.3/bin/python python_v2.py guarded PORT", "/mcp", host),
         ("node node/typescript_v2.mjs guarded PORT", "/mcp", host),
         ("go/server PORT", "/mcp", host),
-        (
-            "./echo-server --listen 127.0.0.1 --allowed-hosts localhost",
-            "/mcp",
-            host,
-        ),
-        (
-            "./echo-server --listen 127.0.0.1",
-            "/elsewhere",
-            "EndpointNotFound",
-        ),
-        (
-            "python-1.30/bin/python python_v1.py stateful PORT",
-            "/elsewhere",
-            "EndpointNotFound",
-        ),
+        ("./echo-server --listen 127.0.0.1 --allowed-hosts localhost", "/mcp", host),
+        ("./echo-server --listen 127.0.0.1", "/elsewhere", "EndpointNotFound"),
+        ("python-1.30/bin/python python_v1.py stateful PORT", "/elsewhere", "EndpointNotFound"),
     ];
     for (command, path, reason) in servers {
         let server = Server::start(command).await;
@@ -249,11 +160,7 @@ async fn real_servers_that_clients_cannot_use() {
         }
         let report = Prober::default().probe(&target, Conversation::Full).await;
         println!("{command} {path}: {report}");
-        assert_eq!(
-            report.outcome.reason(),
-            reason,
-            "{command} {path}: {report}"
-        );
+        assert_eq!(report.outcome.reason(), reason, "{command} {path}: {report}");
     }
 }
 
@@ -262,16 +169,8 @@ async fn real_servers_that_clients_cannot_use() {
 async fn real_servers_keep_no_session() {
     let everything = format!("{EVERYTHING} streamableHttp");
     let servers = [
-        (
-            "python-1.26/bin/python python_v1.py stateful PORT",
-            "Created new transport",
-            "Terminating session",
-        ),
-        (
-            "python-1.30/bin/python python_v1.py stateful PORT",
-            "Created new transport",
-            "Terminating session",
-        ),
+        ("python-1.26/bin/python python_v1.py stateful PORT", "Created new transport", "Terminating session"),
+        ("python-1.30/bin/python python_v1.py stateful PORT", "Created new transport", "Terminating session"),
         (&everything, "Session initialized", "Transport closed"),
     ];
     for (command, opened, closed) in servers {

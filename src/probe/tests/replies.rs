@@ -11,8 +11,7 @@ use crate::probe::{
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 const RESULT: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"protocolVersion":"2025-11-25"}}"#;
-const ERROR: &str =
-    r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"no such\nmethod"}}"#;
+const ERROR: &str = r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"no such\nmethod"}}"#;
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&str, &str)| {
@@ -36,91 +35,35 @@ fn judge(status: u16, pairs: &[(&str, &str)], body: &str) -> String {
 #[test]
 #[allow(clippy::too_many_lines)] // A table is read best in one piece.
 fn replies() {
-    type Row = (
-        u16,
-        &'static [(&'static str, &'static str)],
-        &'static str,
-        &'static str,
-    );
+    type Row = (u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
     let error = "error -32601: no such method";
     let rows: &[Row] = &[
         (200, JSON, RESULT, "result"),
-        (
-            200,
-            &[("content-type", "Application/JSON; charset=utf-8")],
-            RESULT,
-            "result",
-        ),
-        (
-            200,
-            &[("content-type", "text/event-stream")],
-            RESULT,
-            "result",
-        ),
+        (200, &[("content-type", "Application/JSON; charset=utf-8")], RESULT, "result"),
+        (200, &[("content-type", "text/event-stream")], RESULT, "result"),
         (201, JSON, RESULT, "result"),
         (200, JSON, r#" [{"id":7,"result":{}}] "#, "result"),
         (200, JSON, r#"{"id":"7","result":{}}"#, "result"),
-        (
-            200,
-            &[("content-type", "application/json-rpc")],
-            RESULT,
-            "perhaps NotMCP",
-        ),
+        (200, &[("content-type", "application/json-rpc")], RESULT, "perhaps NotMCP"),
         (200, &[], RESULT, "perhaps NotMCP"),
-        (
-            200,
-            &[
-                ("content-type", "application/json"),
-                ("content-encoding", "gzip"),
-            ],
-            RESULT,
-            "perhaps NotMCP",
-        ),
-        (
-            200,
-            &[
-                ("content-type", "application/json"),
-                ("content-encoding", "identity"),
-            ],
-            RESULT,
-            "result",
-        ),
+        (200, &[("content-type", "application/json"), ("content-encoding", "gzip")], RESULT, "perhaps NotMCP"),
+        (200, &[("content-type", "application/json"), ("content-encoding", "identity")], RESULT, "result"),
         (400, JSON, RESULT, "perhaps NotMCP"),
         (200, JSON, r#"{"id":8,"result":{}}"#, "perhaps NotMCP"),
         (200, JSON, r#"{"id":null,"result":{}}"#, "perhaps NotMCP"),
         (200, JSON, r#"{"id":7,"result":null}"#, "perhaps NotMCP"),
         (200, JSON, r#"{"id":7,"method":"ping"}"#, "perhaps NotMCP"),
         (200, JSON, "[7,null,{},null]", "perhaps NotMCP"),
-        (
-            200,
-            JSON,
-            r#"{"id":7,"result":{},"result":{}}"#,
-            "perhaps NotMCP",
-        ),
-        (
-            200,
-            JSON,
-            r#"{"id":7,"result":{}} trailing"#,
-            "perhaps NotMCP",
-        ),
+        (200, JSON, r#"{"id":7,"result":{},"result":{}}"#, "perhaps NotMCP"),
+        (200, JSON, r#"{"id":7,"result":{}} trailing"#, "perhaps NotMCP"),
         (200, JSON, "\u{feff}{}", "perhaps NotMCP"),
         (200, JSON, ERROR, error),
         (400, JSON, ERROR, error),
         (404, JSON, ERROR, error),
         (404, &[("content-type", "text/html")], ERROR, error),
         (500, JSON, ERROR, error),
-        (
-            400,
-            JSON,
-            r#"{"id":"server-error","error":{"code":-32600}}"#,
-            "error -32600: ",
-        ),
-        (
-            400,
-            JSON,
-            r#"{"error":{"code":1,"message":{},"data":[[]]}}"#,
-            "error 1: ",
-        ),
+        (400, JSON, r#"{"id":"server-error","error":{"code":-32600}}"#, "error -32600: "),
+        (400, JSON, r#"{"error":{"code":1,"message":{},"data":[[]]}}"#, "error 1: "),
         (400, JSON, r#"{"error":{"code":"1"}}"#, "perhaps NotMCP"),
         (400, JSON, r#"{"error":"bad request"}"#, "perhaps NotMCP"),
         (405, JSON, ERROR, "perhaps NotMCP"),
@@ -129,12 +72,7 @@ fn replies() {
         (500, &[], "", "perhaps HandshakeRejected"),
         (505, &[], "", "perhaps HandshakeRejected"),
         (401, JSON, ERROR, "at once AuthRequiredUnverified"),
-        (
-            401,
-            &[("www-authenticate", "=")],
-            "",
-            "at once AuthRequiredUnverified",
-        ),
+        (401, &[("www-authenticate", "=")], "", "at once AuthRequiredUnverified"),
         (403, JSON, ERROR, "at once Forbidden"),
         (
             403,
@@ -142,22 +80,13 @@ fn replies() {
             "The host that you asked for is fine, and there are many more words until access is denied",
             "at once Forbidden",
         ),
-        (
-            403,
-            &[],
-            "Blocked request. This host (\"a.b\") is not allowed.",
-            "at once HostRejected",
-        ),
+        (403, &[], "Blocked request. This host (\"a.b\") is not allowed.", "at once HostRejected"),
         (421, JSON, ERROR, "at once HostRejected"),
         (503, JSON, ERROR, "at once BackendUnavailable"),
         (304, &[], "", "at once Redirected"),
     ];
     for &(status, pairs, body, expected) in rows {
-        assert_eq!(
-            judge(status, pairs, body),
-            expected,
-            "{status} {pairs:?} {body}"
-        );
+        assert_eq!(judge(status, pairs, body), expected, "{status} {pairs:?} {body}");
     }
 }
 

@@ -57,10 +57,7 @@ pub struct Scripted {
 impl Scripted {
     pub async fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self {
-            address: listener.local_addr().unwrap(),
-            requests: Arc::default(),
-        };
+        let server = Self { address: listener.local_addr().unwrap(), requests: Arc::default() };
         let requests = Arc::clone(&server.requests);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -76,8 +73,7 @@ impl Scripted {
     }
 
     pub async fn probe(&self, conversation: Conversation) -> Report {
-        self.probe_target(&Target::new(&self.url()).unwrap(), conversation)
-            .await
+        self.probe_target(&Target::new(&self.url()).unwrap(), conversation).await
     }
 
     pub async fn probe_target(&self, target: &Target, conversation: Conversation) -> Report {
@@ -92,10 +88,7 @@ impl Scripted {
     /// What was asked, in order.
     pub fn asked(&self) -> Vec<String> {
         let requests = self.requests();
-        requests
-            .iter()
-            .map(|request| request.asks().to_owned())
-            .collect()
+        requests.iter().map(|request| request.asks().to_owned()).collect()
     }
 }
 
@@ -146,9 +139,7 @@ async fn converse(stream: TcpStream, script: &Script, requests: &Mutex<Vec<Reque
 }
 
 /// Reads one request; `None` at the end of the connection, or if it is not HTTP.
-pub async fn read_request<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: &mut BufReader<S>,
-) -> Option<Request> {
+pub async fn read_request<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>) -> Option<Request> {
     let mut lines = Vec::new();
     loop {
         let mut line = Vec::new();
@@ -168,18 +159,11 @@ pub async fn read_request<S: AsyncRead + AsyncWrite + Unpin>(
         .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
         .collect();
     let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length = length
-        .and_then(|(_, value)| value.parse().ok())
-        .unwrap_or(0);
+    let length = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    Some(Request {
-        method,
-        path,
-        headers,
-        body,
-    })
+    Some(Request { method, path, headers, body })
 }
 
 /// An HTTP reply with a length.

@@ -13,15 +13,12 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::scripted::{
-    Answer, Scripted, always, discovered, http, read_request, result_text, short,
-};
+use super::scripted::{Answer, Scripted, always, discovered, http, read_request, result_text, short};
 use crate::probe::{Conversation, Era, Limits, Outcome, Prober, Report, Target};
 
 /// A server with a certificate for `name`, and a client that trusts it.
 async fn start(name: &str) -> (SocketAddr, Arc<ClientConfig>) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed([name.to_owned()]).unwrap();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
     let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -59,10 +56,7 @@ async fn start(name: &str) -> (SocketAddr, Arc<ClientConfig>) {
 
 async fn probe(prober: Prober, url: &str, address: SocketAddr) -> Report {
     let target = Target::new(url).unwrap().with_connect(address);
-    prober
-        .with_limits(short())
-        .probe(&target, Conversation::Light(Era::Modern))
-        .await
+    prober.with_limits(short()).probe(&target, Conversation::Light(Era::Modern)).await
 }
 
 fn assert_unreachable(report: &Report, says: &str) {
@@ -73,24 +67,14 @@ fn assert_unreachable(report: &Report, says: &str) {
 #[tokio::test]
 async fn a_trusted_certificate() {
     let (address, tls) = start("mcp.example.com").await;
-    let report = probe(
-        Prober::default().with_tls(tls),
-        "https://mcp.example.com/mcp",
-        address,
-    )
-    .await;
+    let report = probe(Prober::default().with_tls(tls), "https://mcp.example.com/mcp", address).await;
     assert_eq!(report.outcome, Outcome::Verified);
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_name() {
     let (address, tls) = start("mcp.example.com").await;
-    let report = probe(
-        Prober::default().with_tls(tls),
-        "https://other.example.com/mcp",
-        address,
-    )
-    .await;
+    let report = probe(Prober::default().with_tls(tls), "https://other.example.com/mcp", address).await;
     assert_unreachable(&report, "certificate");
 }
 
@@ -98,12 +82,7 @@ async fn a_certificate_for_another_name() {
 async fn a_certificate_that_nobody_signed() {
     let (address, _) = start("mcp.example.com").await;
     let (_, other) = start("mcp.example.com").await;
-    let report = probe(
-        Prober::default().with_tls(other),
-        "https://mcp.example.com/mcp",
-        address,
-    )
-    .await;
+    let report = probe(Prober::default().with_tls(other), "https://mcp.example.com/mcp", address).await;
     assert_unreachable(&report, "certificate");
 }
 
@@ -111,12 +90,7 @@ async fn a_certificate_that_nobody_signed() {
 async fn plain_http_on_the_port() {
     let server = Scripted::start(always(Answer::Bytes(http(400, "", "")))).await;
     let (_, tls) = start("a").await;
-    let report = probe(
-        Prober::default().with_tls(tls),
-        "https://a.example/mcp",
-        server.address,
-    )
-    .await;
+    let report = probe(Prober::default().with_tls(tls), "https://a.example/mcp", server.address).await;
     assert_unreachable(&report, "TLS with a.example failed");
 }
 
@@ -126,12 +100,7 @@ async fn a_port_that_closes_at_once() {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
     let (_, tls) = start("a").await;
-    let report = probe(
-        Prober::default().with_tls(tls),
-        "https://a.example/mcp",
-        address,
-    )
-    .await;
+    let report = probe(Prober::default().with_tls(tls), "https://a.example/mcp", address).await;
     assert_unreachable(&report, "TLS with a.example failed");
 }
 
@@ -141,13 +110,8 @@ async fn a_handshake_that_hangs() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (_, tls) = start("a").await;
-    let limits = Limits {
-        connect: Duration::from_millis(200),
-        ..short()
-    };
-    let target = Target::new("https://a.example/mcp")
-        .unwrap()
-        .with_connect(address);
+    let limits = Limits { connect: Duration::from_millis(200), ..short() };
+    let target = Target::new("https://a.example/mcp").unwrap().with_connect(address);
     let prober = Prober::default().with_tls(tls).with_limits(limits);
     let report = prober.probe(&target, Conversation::Full).await;
     assert_unreachable(&report, "no connection to a.example within 200ms");
@@ -166,13 +130,7 @@ async fn nobody_listens() {
 #[tokio::test]
 async fn a_name_that_does_not_resolve() {
     let target = Target::new("http://no-such-host.invalid/mcp").unwrap();
-    let limits = Limits {
-        connect: Duration::from_secs(5),
-        ..short()
-    };
-    let report = Prober::default()
-        .with_limits(limits)
-        .probe(&target, Conversation::Full)
-        .await;
+    let limits = Limits { connect: Duration::from_secs(5), ..short() };
+    let report = Prober::default().with_limits(limits).probe(&target, Conversation::Full).await;
     assert_unreachable(&report, "no-such-host.invalid");
 }
