@@ -26,7 +26,14 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{outcome::Step, target::Target};
+use super::{
+    metered::{Allowance, Metered},
+    outcome::Step,
+    target::Target,
+};
+
+/// Bytes that may come in before the first request: certificates, mostly.
+const TLS_HANDSHAKE: usize = 256 << 10;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -82,11 +89,14 @@ impl Connector {
             let stream = open(target, deadline).await?;
             // The small requests of a conversation are worth no delay.
             let _ = stream.set_nodelay(true);
+            let allowance = Allowance::default();
+            allowance.renew(TLS_HANDSHAKE);
+            let stream = Metered { stream, allowance: allowance.clone() };
             if target.is_tls {
                 let stream = self.start_tls(target, stream).await?;
-                Connection::start(stream).await
+                Connection::start(stream, allowance).await
             } else {
-                Connection::start(stream).await
+                Connection::start(stream, allowance).await
             }
         };
         timeout_at(deadline, connecting).await.unwrap_or(Err(timed_out))
@@ -95,7 +105,7 @@ impl Connector {
     async fn start_tls(
         &self,
         target: &Target,
-        stream: TcpStream,
+        stream: Metered<TcpStream>,
     ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ConnectError> {
         let config = self.tls.get_or_init(|| system_tls().map_err(|e| e.to_string()));
         let config = config.clone().map_err(ConnectError::TlsSetup)?;
@@ -146,10 +156,11 @@ async fn open(target: &Target, deadline: Instant) -> Result<TcpStream, ConnectEr
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
+    allowance: Allowance,
 }
 
 impl Connection {
-    async fn start<S>(stream: S) -> Result<Self, ConnectError>
+    async fn start<S>(stream: S, allowance: Allowance) -> Result<Self, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -158,7 +169,7 @@ impl Connection {
             // Its errors reach whoever waits for a reply.
             let _ = connection.await;
         });
-        Ok(Self { sender, driver })
+        Ok(Self { sender, driver, allowance })
     }
 
     /// Whether it can take another request.
@@ -166,8 +177,19 @@ impl Connection {
         !self.sender.is_closed()
     }
 
-    /// Sends a request, and returns when the head of its reply came.
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, hyper::Error> {
+    /// Whether it ended because too much came in.
+    pub fn is_used_up(&self) -> bool {
+        self.allowance.is_used_up()
+    }
+
+    /// Sends a request, and returns when the head of its reply came. From now on,
+    /// `bytes` may come in.
+    pub async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        bytes: usize,
+    ) -> Result<Response<Incoming>, hyper::Error> {
+        self.allowance.renew(bytes);
         self.sender.ready().await?;
         self.sender.send_request(request).await
     }

@@ -27,6 +27,7 @@ mod conversation;
 mod legacy;
 mod limits;
 mod login;
+mod metered;
 mod modern;
 mod outcome;
 mod redirect;

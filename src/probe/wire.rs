@@ -197,22 +197,30 @@ impl<'a> Wire<'a> {
     /// Sends `call` over the connection there is, or a new one.
     async fn request(&mut self, call: &Call) -> Result<Response<Incoming>, Fault> {
         self.requests += 1;
-        if let Some(mut connection) = self.connection.take_if(|it| it.is_open()) {
-            match connection.send(self.build(call)).await {
-                Ok(response) => {
-                    self.connection = Some(connection);
-                    return Ok(self.remember_session(response));
-                }
+        if let Some(connection) = self.connection.take_if(|it| it.is_open()) {
+            match self.request_over(connection, call).await {
                 // A server may close an idle connection at any time. No request of
                 // a conversation does harm twice, so it goes over a new one.
-                Err(error) if error.is_parse() => return Err(error.into()),
-                Err(_) => {}
+                Err(Fault::Closed) => {}
+                other => return other,
             }
         }
-        let mut connection = self.connector.connect(self.target, self.limits.connect).await?;
-        let response = connection.send(self.build(call)).await?;
-        self.connection = Some(connection);
-        Ok(self.remember_session(response))
+        let connection = self.connector.connect(self.target, self.limits.connect).await?;
+        self.request_over(connection, call).await
+    }
+
+    /// Sends `call` over `connection`, and keeps that if it is of more use.
+    async fn request_over(&mut self, mut connection: Connection, call: &Call) -> Result<Response<Incoming>, Fault> {
+        // The body, as much again for its framing, and a head.
+        let most = 2 * self.limits.body + self.limits.error_body;
+        match connection.send(self.build(call), most).await {
+            Ok(response) => {
+                self.connection = Some(connection);
+                Ok(self.remember_session(response))
+            }
+            Err(_) if connection.is_used_up() => Err(Fault::TooLarge(most)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn build(&self, call: &Call) -> Request<Full<Bytes>> {
