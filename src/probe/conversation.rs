@@ -193,11 +193,7 @@ impl<'a> Talk<'a> {
         if !may_be_older {
             return before;
         }
-        let here: PathAndQuery = match self.wire.path().parse() {
-            Ok(path) => path,
-            Err(_) => return before,
-        };
-        for path in [here, PathAndQuery::from_static("/sse")] {
+        for path in [self.wire.endpoint().clone(), PathAndQuery::from_static("/sse")] {
             match self.wire.first_event(path.clone()).await {
                 Ok((_, Some(event))) if event.name == "endpoint" => {
                     let path = clean(path.path(), text::NAME);

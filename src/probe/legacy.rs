@@ -31,7 +31,7 @@ impl Talk<'_> {
         let known = LEGACY_VERSIONS.iter().find(|version| **version == said.protocol_version);
         let Some(version) = known else {
             let supported = vec![said.protocol_version];
-            return Err(Failure::Final(Outcome::UnsupportedProtocolVersion { supported }));
+            return Err(Failure::Unanswered(Outcome::UnsupportedProtocolVersion { supported }));
         };
         let agreement = Agreement { version, session: answer.reply.session };
         self.server = Some(Server {
@@ -77,7 +77,7 @@ fn interpret(failure: Failure) -> Failure {
     match failure {
         Failure::Error(error) if error.code == UNSUPPORTED_VERSION => {
             let supported = error.supported().to_vec();
-            Failure::Final(Outcome::UnsupportedProtocolVersion { supported })
+            Failure::Unanswered(Outcome::UnsupportedProtocolVersion { supported })
         }
         other => other,
     }

@@ -34,7 +34,7 @@ impl Talk<'_> {
             Outcome::AuthRequired(challenge) if challenge.lacks_metadata() => challenge.clone(),
             _ => return outcome,
         };
-        let own = format!("{WELL_KNOWN}{}", self.wire.path().trim_end_matches('/'));
+        let own = format!("{WELL_KNOWN}{}", self.wire.endpoint().path().trim_end_matches('/'));
         let mut places = vec![own, WELL_KNOWN.to_owned()];
         places.dedup();
         for place in places {

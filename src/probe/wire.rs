@@ -104,8 +104,8 @@ impl<'a> Wire<'a> {
     }
 
     /// The path in use: that of the target, or where it redirected to.
-    pub fn path(&self) -> &str {
-        self.path.path()
+    pub fn endpoint(&self) -> &PathAndQuery {
+        &self.path
     }
 
     /// The URL of another path of the same server, for people to read.

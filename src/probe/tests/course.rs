@@ -137,6 +137,19 @@ async fn a_light_conversation_grows_when_the_server_has_changed() {
     assert_eq!(report.server.unwrap().tool_count, Some(3));
 }
 
+/// As the TypeScript SDK v2 does when it is told to reject the legacy era.
+#[tokio::test]
+async fn a_light_conversation_grows_when_the_server_gave_up_the_older_era() {
+    let server = Scripted::start(modern(|request| {
+        let data = json!({"supported": ["2026-07-28"]});
+        (request.asks() == "initialize").then(|| error_with(400, -32022, "?", &data))
+    }))
+    .await;
+    let report = server.probe(LIGHT_LEGACY).await;
+    assert_eq!(report.outcome, Outcome::Verified);
+    assert_eq!(report.server.unwrap().eras, [Era::Modern]);
+}
+
 #[tokio::test]
 async fn a_light_conversation_ends_at_what_stands_in_between() {
     for light in [LIGHT_MODERN, LIGHT_LEGACY] {
