@@ -24,6 +24,7 @@ pub mod controller;
 pub mod labels;
 pub mod metrics;
 pub mod observe;
+pub mod probe;
 pub mod quantity;
 pub mod references;
 pub mod settings;

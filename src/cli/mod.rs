@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 mod operator;
+mod probe;
 
 use clap::{Parser, Subcommand};
 
@@ -18,6 +19,8 @@ pub struct Cli {
 enum Command {
     /// Runs the operator.
     Operator(Box<operator::Args>),
+    /// Asks an MCP server what the operator would ask it, and says what it found.
+    Probe(probe::Args),
     /// Prints the CustomResourceDefinition, for `kubectl apply --server-side -f -`.
     Crd,
 }
@@ -27,6 +30,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Operator(args) => operator::run(*args).await,
+            Command::Probe(args) => probe::run(args).await,
             Command::Crd => {
                 print!("{}", crd::mcpserver_crd_yaml()?);
                 Ok(())

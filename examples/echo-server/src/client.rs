@@ -56,9 +56,7 @@ async fn converse(url: &str, message: &str) -> Result<Answers> {
     });
     let hello = client.request("initialize", &hello).await?;
     client.protocol_version = Some(text(&hello["protocolVersion"]));
-    client
-        .post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
-        .await?;
+    client.post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await?;
     let tools = client.request("tools/list", &json!({})).await?;
     let call = json!({"name": "echo", "arguments": {"message": message}});
     let result = client.request("tools/call", &call).await?;
@@ -70,12 +68,7 @@ async fn converse(url: &str, message: &str) -> Result<Answers> {
         version: text(&hello["serverInfo"]["version"]),
         title: hello["serverInfo"]["title"].as_str().map(str::to_owned),
         protocol_version: text(&hello["protocolVersion"]),
-        tools: tools["tools"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|tool| text(&tool["name"]))
-            .collect(),
+        tools: tools["tools"].as_array().into_iter().flatten().map(|tool| text(&tool["name"])).collect(),
         echoed,
     })
 }
@@ -94,16 +87,8 @@ struct Client {
 impl Client {
     fn new(url: &str) -> Result<Self> {
         let parsed: Uri = url.parse().with_context(|| format!("not a URL: {url}"))?;
-        ensure!(
-            parsed.scheme_str() == Some("http") && parsed.host().is_some(),
-            "not an http:// URL: {url}"
-        );
-        Ok(Self {
-            url: parsed,
-            session: None,
-            protocol_version: None,
-            last_id: 0,
-        })
+        ensure!(parsed.scheme_str() == Some("http") && parsed.host().is_some(), "not an http:// URL: {url}");
+        Ok(Self { url: parsed, session: None, protocol_version: None, last_id: 0 })
     }
 
     /// Sends one request and returns its `result`.
@@ -111,19 +96,12 @@ impl Client {
         self.last_id += 1;
         let id = self.last_id;
         let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        let body = self
-            .post(&request)
-            .await
-            .with_context(|| method.to_owned())?;
+        let body = self.post(&request).await.with_context(|| method.to_owned())?;
         let Some(mut reply) = reply_with_id(&body, id) else {
             bail!("{method}: the answer holds no reply: {}", start(&body));
         };
         if let Some(error) = reply.get("error") {
-            bail!(
-                "{method}: {} (code {})",
-                text(&error["message"]),
-                error["code"]
-            );
+            bail!("{method}: {} (code {})", text(&error["message"]), error["code"]);
         }
         Ok(reply["result"].take())
     }
@@ -154,9 +132,8 @@ impl Client {
         let authority = self.url.authority().context("the URL has no host")?;
         let host = authority.host().trim_matches(['[', ']']);
         let port = authority.port_u16().unwrap_or(80);
-        let stream = TcpStream::connect((host, port))
-            .await
-            .with_context(|| format!("cannot connect to {host}:{port}"))?;
+        let stream =
+            TcpStream::connect((host, port)).await.with_context(|| format!("cannot connect to {host}:{port}"))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
 
@@ -189,10 +166,5 @@ fn reply_with_id(body: &str, id: u64) -> Option<Value> {
 
 /// The first line of a body, short enough for an error message.
 fn start(body: &str) -> String {
-    body.lines()
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .take(200)
-        .collect()
+    body.lines().next().unwrap_or_default().chars().take(200).collect()
 }

@@ -76,10 +76,7 @@ async fn run(serve: Serve) -> Result<ExitCode> {
     // The handlers stand before the first log line: who reads it may send a signal.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let instance = serve
-        .instance
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .unwrap_or_default();
+    let instance = serve.instance.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
     let hosts = AllowedHosts::parse(serve.allowed_hosts.as_deref());
 
     let listener = server::bind(SocketAddr::new(serve.listen, serve.port)).await?;

@@ -53,28 +53,17 @@ impl AllowedHosts {
             .filter(|host| !host.is_empty())
             .map(str::to_owned)
             .collect();
-        if hosts.is_empty() || hosts.iter().any(|host| host == "*") {
-            Self::Any
-        } else {
-            Self::Only(hosts)
-        }
+        if hosts.is_empty() || hosts.iter().any(|host| host == "*") { Self::Any } else { Self::Only(hosts) }
     }
 }
 
 /// Listens on `address`; port 0 takes any free one.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Serves until `stop` is cancelled, then ends open answers and returns.
-pub async fn serve(
-    listener: TcpListener,
-    instance: String,
-    hosts: AllowedHosts,
-    stop: CancellationToken,
-) {
+pub async fn serve(listener: TcpListener, instance: String, hosts: AllowedHosts, stop: CancellationToken) {
     let service = mcp_service(instance, hosts, &stop);
     let connections = GracefulShutdown::new();
     loop {

@@ -38,10 +38,7 @@ impl EchoServer {
     /// one pod from the next.
     #[must_use]
     pub fn new(instance: impl Into<String>) -> Self {
-        Self {
-            instance: instance.into(),
-            tool_router: Self::tool_router(),
-        }
+        Self { instance: instance.into(), tool_router: Self::tool_router() }
     }
 
     #[tool(description = "Returns the message that it was given")]
@@ -62,7 +59,6 @@ impl ServerHandler for EchoServer {
         if !self.instance.is_empty() {
             identity = identity.with_title(self.instance.as_str());
         }
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_server_info(identity)
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build()).with_server_info(identity)
     }
 }

@@ -22,11 +22,7 @@ async fn start(hosts: AllowedHosts) -> Server {
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let serving = server::serve(listener, "pod-7".to_owned(), hosts, stop.clone());
-    Server {
-        address,
-        stop,
-        task: tokio::spawn(serving),
-    }
+    Server { address, stop, task: tokio::spawn(serving) }
 }
 
 fn only(host: &str) -> AllowedHosts {
@@ -71,9 +67,7 @@ async fn names_the_path_when_another_is_called() {
 #[tokio::test]
 async fn stops_quickly_although_a_client_stays_connected() {
     let server = start(AllowedHosts::Any).await;
-    let _idle = tokio::net::TcpStream::connect(server.address)
-        .await
-        .unwrap();
+    let _idle = tokio::net::TcpStream::connect(server.address).await.unwrap();
     tokio::task::yield_now().await;
     server.stop.cancel();
     let stopped = tokio::time::timeout(Duration::from_secs(3), server.task).await;
@@ -86,8 +80,5 @@ fn allowed_hosts_default_to_any() {
     assert_eq!(AllowedHosts::parse(Some("")), AllowedHosts::Any);
     assert_eq!(AllowedHosts::parse(Some("a, *")), AllowedHosts::Any);
     let hosts = vec!["a".to_owned(), "b:80".to_owned()];
-    assert_eq!(
-        AllowedHosts::parse(Some("a, b:80,")),
-        AllowedHosts::Only(hosts)
-    );
+    assert_eq!(AllowedHosts::parse(Some("a, b:80,")), AllowedHosts::Only(hosts));
 }
