@@ -175,7 +175,7 @@ fn not_listening(port: i32) -> Trouble {
 
 impl Trouble {
     pub(super) fn new(reason: Reason, hint: &str, detail: Option<&str>) -> Self {
-        let detail = detail.map(|text| text::cleaned(text, 256)).filter(|text| !text.is_empty());
+        let detail = detail.map(|text| text::clean(text, text::MESSAGE)).filter(|text| !text.is_empty());
         Self { reason, hint: hint.to_owned(), detail }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use hyper::header::{HeaderMap, WWW_AUTHENTICATE};
 use serde::Serialize;
 
-use super::text::{self, clean};
+use crate::text::{self, clean};
 
 /// Most scopes that are kept.
 const SCOPES: usize = 16;

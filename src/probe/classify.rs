@@ -17,9 +17,9 @@ use serde_json::value::RawValue;
 use super::{
     challenge::Challenge,
     outcome::Outcome,
-    text::{self, clean, clean_bytes},
     wire_types::{Message, RpcError},
 };
+use crate::text::{self, clean, clean_bytes};
 
 /// How much of a page is searched for complaints about the host.
 const COMPLAINT: usize = 2048;

@@ -13,10 +13,10 @@ use super::{
     limits::Limits,
     outcome::{Outcome, Step},
     report::{Era, Server},
-    text::{self, clean},
     wire::{Fault, Reply, Wire},
     wire_types::{RpcError, ToolsPage, read},
 };
+use crate::text::{self, clean};
 
 /// How much to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

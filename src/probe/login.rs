@@ -5,14 +5,10 @@ use hyper::http::uri::PathAndQuery;
 use serde::Deserialize;
 
 use super::{
-    call::Call,
-    challenge::Challenge,
-    classify::is_media_type,
-    conversation::Talk,
-    outcome::Outcome,
-    text::{self, clean},
+    call::Call, challenge::Challenge, classify::is_media_type, conversation::Talk, outcome::Outcome,
     wire_types::Strings,
 };
+use crate::text::{self, clean};
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 

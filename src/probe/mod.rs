@@ -12,7 +12,7 @@
 //! - **Harmless.** Only `server/discover`, `initialize`, `tools/list`, one short GET;
 //!   never a call of a tool. Every session id that any reply named is ended.
 //! - **Bounded.** Time, bytes, pages, tools and redirects have [`Limits`].
-//! - **Distrustful.** Text of servers is cleaned and cut ([`text`]); instructions and
+//! - **Distrustful.** Text of servers is cleaned and cut ([`crate::text`]); instructions and
 //!   descriptions of tools are not read. Secret headers are masked in what comes back.
 //!
 //! The protocol is followed as published, not through a library of it: a prober has
@@ -37,7 +37,6 @@ pub mod sse;
 mod target;
 #[cfg(test)]
 mod tests;
-pub mod text;
 mod wire;
 pub mod wire_types;
 

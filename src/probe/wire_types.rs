@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::text::{self, clean};
+use crate::text::{self, clean};
 
 /// Most entries kept of a list that a server sends.
 const ENTRIES: usize = 32;
