@@ -16,6 +16,8 @@ pub const CHARTS: [&str; 2] = ["landfall", "landfall-crds"];
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+const EARLIER: &str = "0.0.1";
+
 /// Helm does not know the version of a cluster that it does not ask.
 const KUBERNETES: &str = "1.34.0";
 
@@ -33,14 +35,28 @@ impl Charts {
         let kubectl = Binaries::make(Size::ControlPlane).await?.path(Program::Kubectl)?.to_owned();
         let charts = Self { helm, kubectl, folder };
         // A copy: Helm puts dependencies into the folder of the chart that has them.
-        for chart in CHARTS {
-            copy(&root().join("charts").join(chart), &charts.source(chart))?;
-        }
+        copy(&root().join("charts"), &charts.source(""))?;
         charts.helm.run(&["dependency", "build", &text(&charts.source("landfall"))])?;
         for chart in CHARTS {
             charts.helm.run(&["package", &text(&charts.source(chart)), "--destination", &text(&charts.folder)])?;
         }
         Ok(charts)
+    }
+
+    /// A package of the operator's chart as an earlier version, which had another resource: the
+    /// column `Tools` was not there.
+    pub fn earlier(&self) -> Result<String> {
+        let source = self.folder.join("earlier");
+        copy(&root().join("charts"), &source)?;
+        let file = source.join("landfall-crds/files/mcpservers.yaml");
+        let resource = fs::read_to_string(&file)?;
+        let column = "    - jsonPath: .status.server.toolCount\n      name: Tools\n      type: integer\n";
+        ensure!(resource.contains(column), "the resource has no column Tools: change another part of it");
+        fs::write(&file, resource.replace(column, ""))?;
+        let chart = text(&source.join("landfall"));
+        self.helm.run(&["dependency", "build", &chart])?;
+        self.helm.run(&["package", &chart, "--version", EARLIER, "--destination", &text(&self.folder)])?;
+        Ok(text(&self.folder.join(format!("landfall-{EARLIER}.tgz"))))
     }
 
     /// The file of a packaged chart.

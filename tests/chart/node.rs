@@ -89,6 +89,13 @@ impl Node {
         Ok(log)
     }
 
+    /// Whether `kubectl get mcpservers` shows a column.
+    async fn has_column(&self, name: &str) -> Result<bool> {
+        let crd = Api::<CustomResourceDefinition>::all(self.world.admin.clone()).get(CRD).await?;
+        let mut columns = crd.spec.versions.iter().flat_map(|it| it.additional_printer_columns.iter().flatten());
+        Ok(columns.any(|it| it.name == name))
+    }
+
     /// Takes away what an uninstall keeps, so that each test has a first day.
     async fn forget_everything(&self) -> Result<()> {
         let crds: Api<CustomResourceDefinition> = Api::all(self.world.admin.clone());
@@ -136,7 +143,8 @@ pub async fn a_first_day_and_every_day_after_with_helm_4(node: &Node, charts: &C
 async fn a_first_day_and_every_day_after(node: &Node, charts: &Charts, tool: &Tool) -> Result<()> {
     let helm = node.helm(tool).await?;
     let chart = charts.archive("landfall");
-    node.release(&helm, "install", &[&chart]).await?;
+    node.release(&helm, "install", &[&charts.earlier()?]).await?;
+    ensure!(!node.has_column("Tools").await?);
     let space = node.world.space(tool.source.name).await?;
     add_sample(&space).await?;
     let first = pods(&space).await?;
@@ -147,6 +155,7 @@ async fn a_first_day_and_every_day_after(node: &Node, charts: &Charts, tool: &To
     ensure!(!log.contains("orbidden") && !log.contains("WARN"), "{log}");
 
     node.release(&helm, "upgrade", &[&chart, "--set", "log=debug", "--set", "replicas=2"]).await?;
+    ensure!(node.has_column("Tools").await?, "an upgrade brings the resource, too");
     touch(&space, "upgraded").await?;
     ensure!(pods(&space).await? == first, "an upgrade of the operator restarted a server");
 
