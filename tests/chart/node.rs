@@ -113,7 +113,8 @@ fn operator_image() -> Result<PathBuf> {
 }
 
 fn made(target: &str, archive: &str) -> Result<PathBuf> {
-    let status = Command::new("make").arg(target).current_dir(root()).env_remove("MAKEFLAGS").status();
+    let status =
+        Command::new("make").args([target, "PROFILE=image-test"]).current_dir(root()).env_remove("MAKEFLAGS").status();
     ensure!(status.context("make is not installed")?.success(), "`make {target}` failed");
     Ok(root().join("target/images").join(archive))
 }
