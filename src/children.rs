@@ -7,7 +7,7 @@
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use kube::Resource;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
@@ -107,6 +107,7 @@ macro_rules! registry {
 
 registry! {
     service_accounts: ServiceAccount,
+    config_maps: ConfigMap,
     services: Service,
     deployments: Deployment,
 }

@@ -6,6 +6,7 @@
 
 pub mod conditions;
 pub mod crd;
+mod files;
 mod pod;
 mod probes;
 mod schema;
@@ -14,6 +15,7 @@ mod service;
 mod service_account;
 mod status;
 
+pub use files::File;
 pub use pod::{PullPolicy, Scratch, ScratchMedium};
 pub use probes::{ProbeSpec, Probes};
 pub use server::{MCPServer, MCPServerSpec};

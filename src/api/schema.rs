@@ -2,6 +2,9 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
+/// CEL: a path at which something can be mounted.
+pub const IS_MOUNT_PATH: &str = "self.startsWith('/') && self.size() > 1 && !self.contains(':') && !self.contains('/../') && !self.endsWith('/..') && !self.endsWith('/')";
+
 /// An object whose fields the API server keeps but does not check: for types so large that their
 /// schema would push the CRD over the size that a plain `kubectl apply` can take. What is in them
 /// is decoded strictly in [`crate::validate`].

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-use super::{MCPServerStatus, Probes, PullPolicy, Scratch, ServiceAccountSpec, ServiceSpec, schema};
+use super::{File, MCPServerStatus, Probes, PullPolicy, Scratch, ServiceAccountSpec, ServiceSpec, schema};
 
 /// An MCP server that a team shares: what to run, and how clients reach it.
 ///
@@ -71,7 +71,8 @@ pub struct MCPServerSpec {
 
     /// Arguments given to the entrypoint (the image's own or `command`), in place of the image's
     /// default arguments. Many servers need one to leave stdio, such as
-    /// `[--transport, streamable-http]`. `$(NAME)` stands for a variable of `env`.
+    /// `[--transport, streamable-http]`. `$(NAME)` stands for a variable of the server, `$$(NAME)` for
+    /// that text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub args: Vec<String>,
@@ -90,7 +91,11 @@ pub struct MCPServerSpec {
     pub path: Option<String>,
 
     /// Environment variables of the server, as in a container; `$(NAME)` in a value stands for a
-    /// variable above it. Default: none.
+    /// variable above it, `$$(NAME)` for that text. Above all stand Landfall's own: `MCP_PUBLIC_URL`,
+    /// `MCP_PUBLIC_HOST`, `MCP_ALLOWED_HOSTS`, `MCP_SERVICE_HOST`, `MCP_PORT`, `MCP_PATH` and
+    /// `NAMESPACE`; one given here replaces it.
+    /// `MCP_ALLOWED_HOSTS` is every host name, without and with port, under which the server is
+    /// called, separated by commas: for servers that check the Host header. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 512))]
@@ -102,12 +107,26 @@ pub struct MCPServerSpec {
     #[schemars(length(max = 64))]
     pub env_from: Vec<EnvFromSource>,
 
+    /// Files that are mounted into the container, read-only, each by itself: what else is in its
+    /// directory stays. Pods are made anew when one changes. Default: none.
+    /// Example: `[{path: /etc/server/config.toml, content: 'url = "$(MCP_PUBLIC_URL)"'}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["path".into()]))]
+    #[schemars(length(max = 64))]
+    pub files: Vec<File>,
+
     /// Directories that the server may write to and that are empty at each start of a pod (emptyDir
     /// volumes). `/tmp` is always one of them; name it here only to limit it. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["path".into()]))]
     #[schemars(length(max = 32))]
     pub scratch: Vec<Scratch>,
+
+    /// Makes pods anew when a key that `env`, `envFrom`, `files`, `volumes` or `initContainers` use of
+    /// a `ConfigMap` or Secret changes, appears or goes away; keys that are not used do not count.
+    /// Secrets count only where Landfall watches them. Default: true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout_on_change: Option<bool>,
 
     /// Number of pods. Default: one at first, and from then on whatever an autoscaler or
     /// `kubectl scale deployment` sets: Landfall leaves the number alone while this is absent.

@@ -5,11 +5,9 @@
 //! Comparing the wish with the live object shows that somebody else has changed what we own. Fields
 //! that the wish does not name belong to others and are not looked at.
 
-use ring::digest;
 use serde_json::Value;
-use std::fmt::Write;
 
-use crate::quantity;
+use crate::{digest, quantity};
 
 /// Annotation with the hash of what was applied.
 pub const APPLIED_HASH: &str = "landfall.dev/applied-hash";
@@ -42,11 +40,7 @@ pub fn difference(desired: &Value, live: Option<&Value>) -> Option<Difference> {
 }
 
 fn hash(value: &Value) -> String {
-    let digest = digest::digest(&digest::SHA256, value.to_string().as_bytes());
-    digest.as_ref()[..12].iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    digest::of(value.to_string().as_bytes()).text()
 }
 
 /// Where in an object the comparison is.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::api::{FIELD_MANAGER, MCPServer};
 use crate::cache::{Cache, owner_uid};
-use crate::children::{Child, Children, Desired, Family, Live, Step};
+use crate::children::{Child, Children, Desired, Family, Live, Make, Step};
 use crate::labels;
 use crate::metrics::Metrics;
 use crate::validate::ValidatedServer;
@@ -28,6 +28,14 @@ use diff::Difference;
 pub enum Caches {}
 impl Family for Caches {
     type Of<K: Child> = Arc<Cache<K>>;
+}
+
+/// Makes a cache for each kind.
+pub struct NewCaches;
+impl Make<Caches> for NewCaches {
+    fn make<K: Child>(&mut self) -> Arc<Cache<K>> {
+        Arc::new(Cache::new(owner_uid))
+    }
 }
 
 /// No stored object has this version: the first that etcd gives is larger.

@@ -2,7 +2,7 @@ use super::build;
 use crate::children::{Child, Children, Desired};
 use crate::testing::{smallest, smallest_with, validated};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use serde_json::{Value, json};
 
 fn children(spec: &Value) -> Children<Desired> {
@@ -28,6 +28,11 @@ fn full() -> Value {
             {"name": "URL", "value": "http://db:1/$(TOKEN)"},
         ],
         "envFrom": [{"configMapRef": {"name": "settings"}}],
+        "files": [
+            {"path": "/etc/server/config.toml", "content": "url = \"$(MCP_PUBLIC_URL)\"\n"},
+            {"path": "/etc/server/ca.crt", "configMapKeyRef": {"name": "ca", "key": "ca.crt"}},
+            {"path": "/etc/server/tools.yaml", "secretKeyRef": {"name": "tools", "key": "tools.yaml", "optional": true}},
+        ],
         "scratch": [{"path": "/tmp", "sizeLimit": "64Mi"}, {"path": "/dev/shm", "medium": "Memory"}],
         "replicas": 2,
         "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "128Mi"}},
@@ -74,6 +79,7 @@ fn a_server_with_every_field() {
     let children = children(&full());
     insta::assert_snapshot!("full_deployment", yaml::<Deployment>(&children));
     insta::assert_snapshot!("full_service", yaml::<Service>(&children));
+    insta::assert_snapshot!("full_config_map", yaml::<ConfigMap>(&children));
     assert!(children.service_accounts.is_empty(), "an existing ServiceAccount is not ours to make");
 }
 

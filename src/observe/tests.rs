@@ -11,6 +11,7 @@ fn look(deployment: impl Into<Option<Value>>, pods: Vec<Value>) -> Observation {
     let server = validated(&smallest()).expect("valid");
     let children = Children::<Live> {
         service_accounts: Vec::new(),
+        config_maps: Vec::new(),
         services: Vec::new(),
         deployments: deployment
             .into()

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
 
+use super::mounts::Mounts;
 use super::{Problems, ServicePlan};
 use crate::api::{MCPServerSpec, ProbeSpec, PullPolicy, ScratchMedium};
 use crate::build::MCP_PORT;
@@ -13,6 +14,7 @@ use crate::quantity;
 
 /// Always writable: most runtimes want it, and it costs nothing.
 const TMP: &str = "/tmp";
+const TMP_VOLUME: &str = "tmp";
 
 /// The probes of the container; `None` for one that is disabled.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -112,10 +114,16 @@ fn check_quantity(field: &str, quantity: &Quantity, problems: &mut Problems) {
 }
 
 /// Every directory that can be written to, each with a volume of its own.
-pub(super) fn scratch(spec: &MCPServerSpec, problems: &mut Problems) -> Vec<ScratchVolume> {
-    let mut paths = BTreeSet::from([TMP]);
-    let mut volumes =
-        vec![ScratchVolume { volume: "tmp".into(), path: TMP.into(), size_limit: None, medium: ScratchMedium::Disk }];
+pub(super) fn scratch(spec: &MCPServerSpec, mounts: &mut Mounts, problems: &mut Problems) -> Vec<ScratchVolume> {
+    let mut volumes = vec![ScratchVolume {
+        volume: TMP_VOLUME.into(),
+        path: TMP.into(),
+        size_limit: None,
+        medium: ScratchMedium::Disk,
+    }];
+    mounts.volume("the server's scratch directory", TMP_VOLUME, problems);
+    mounts.directory("the server's scratch directory", TMP, problems);
+    let mut is_limited = false;
     for (at, scratch) in spec.scratch.iter().enumerate() {
         let field = format!("spec.scratch[{at}]");
         if let Some(limit) = &scratch.size_limit {
@@ -127,12 +135,13 @@ pub(super) fn scratch(spec: &MCPServerSpec, problems: &mut Problems) -> Vec<Scra
             size_limit: scratch.size_limit.clone(),
             medium: scratch.medium.unwrap_or(ScratchMedium::Disk),
         };
-        if scratch.path == TMP {
-            volumes[0] = ScratchVolume { volume: "tmp".into(), ..volume };
-        } else if paths.insert(&scratch.path) {
-            volumes.push(volume);
+        if scratch.path == TMP && !is_limited {
+            is_limited = true;
+            volumes[0] = ScratchVolume { volume: TMP_VOLUME.into(), ..volume };
         } else {
-            problems.add(format!("{field}.path"), format!("\"{}\" is named twice: keep one", scratch.path));
+            mounts.volume(&field, &volume.volume, problems);
+            mounts.directory(&format!("{field}.path"), &scratch.path, problems);
+            volumes.push(volume);
         }
     }
     volumes

@@ -172,3 +172,159 @@ fn missing_references_do_not_make_a_spec_invalid() {
     let validated = validate(&server, &references, &Platform::default()).expect("valid");
     assert_eq!(validated.missing.len(), 1);
 }
+
+#[test]
+fn the_operators_variables_stand_before_the_users_own() {
+    let server = validated(&smallest_with(&json!({
+        "service": {"port": 80},
+        "path": "/$(A)",
+        "env": [{"name": "MCP_PATH", "value": "mine"}, {"name": "URL", "value": "$(MCP_PUBLIC_URL)/x"}],
+    })))
+    .expect("valid");
+    let env: Vec<_> = server.env.iter().map(|it| (it.name.as_str(), it.value.as_deref().unwrap_or_default())).collect();
+    let hosts = "echo,echo:80,echo.team,echo.team:80,echo.team.svc,echo.team.svc:80,\
+                 echo.team.svc.cluster.local,echo.team.svc.cluster.local:80,\
+                 localhost,localhost:80,localhost:3001,127.0.0.1,127.0.0.1:80,127.0.0.1:3001";
+    assert_eq!(
+        env,
+        [
+            // Kubernetes would take `$(A)` for a variable.
+            ("MCP_PUBLIC_URL", "http://echo.team.svc.cluster.local/$$(A)"),
+            ("MCP_PUBLIC_HOST", "echo.team.svc.cluster.local"),
+            ("MCP_ALLOWED_HOSTS", hosts),
+            ("MCP_SERVICE_HOST", "echo.team.svc.cluster.local"),
+            ("MCP_PORT", "3001"),
+            ("NAMESPACE", "team"),
+            ("MCP_PATH", "mine"),
+            ("URL", "$(MCP_PUBLIC_URL)/x"),
+        ]
+    );
+}
+
+#[test]
+fn a_variable_of_the_user_may_add_to_the_operators() {
+    let own = json!({"env": [{"name": "NAMESPACE", "value": "$(NAMESPACE)-$(MCP_PORT)-$$(NAMESPACE)"}]});
+    let server = validated(&smallest_with(&own)).expect("valid");
+    let last = server.env.last().expect("given");
+    assert_eq!(last.value.as_deref(), Some("team-$(MCP_PORT)-$$(NAMESPACE)"));
+}
+
+#[test]
+fn a_variable_that_nothing_defines_is_named() {
+    let cases = [
+        (
+            json!({"env": [{"name": "A", "value": "$(B)"}]}),
+            "spec.env[0].value: \"$(B)\" names no variable: set it above this entry, or write \"$$(B)\" for the text itself",
+        ),
+        (
+            json!({"env": [{"name": "A", "value": "$(B)"}, {"name": "B", "value": "1"}]}),
+            "spec.env[0].value: \"$(B)\" is used before it is set in spec.env[1]: move that entry above this",
+        ),
+        (
+            json!({"env": [{"name": "A", "value": "$(NAMESPACE)"}, {"name": "NAMESPACE", "value": "1"}]}),
+            "spec.env[0].value: \"$(NAMESPACE)\" is used before it is set in spec.env[1]: move that entry above this",
+        ),
+        (
+            json!({"env": [{"name": "A", "value": "$(A):x"}]}),
+            "spec.env[0].value: \"$(A)\" names no variable: a variable cannot hold its own value, or write \"$$(A)\" for the text itself",
+        ),
+        (
+            json!({"env": [{"name": "A", "value": "$(B)"}], "envFrom": [{"secretRef": {"name": "keys"}}], "args": ["$(B)"]}),
+            "spec.env[0].value: \"$(B)\" names no variable: set it above this entry; variables of envFrom can be used in command and args only, or write \"$$(B)\" for the text itself",
+        ),
+        (
+            json!({"args": ["--host", "$(HOST)"]}),
+            "spec.args[1]: \"$(HOST)\" names no variable: set it in spec.env, or write \"$$(HOST)\" for the text itself",
+        ),
+    ];
+    for (more, expected) in cases {
+        assert_eq!(problems(&more), expected);
+    }
+    for fine in [
+        json!({"env": [{"name": "A", "value": "$$(B) $(KUBERNETES_SERVICE_HOST) $(MCP_PORT)"}]}),
+        json!({"command": ["sh", "-c", "echo $(date +%s) $$(date) $HOME $(MCP_PATH)"]}),
+        json!({"args": ["$(B)"], "podTemplate": {"spec": {"containers": [{"name": "server", "env": [{"name": "B"}]}]}}}),
+    ] {
+        validated(&smallest_with(&fine)).expect("valid");
+    }
+}
+
+#[test]
+fn no_two_things_are_mounted_at_one_place() {
+    let cases = [
+        (
+            json!({"files": [{"path": "etc/x", "content": ""}]}),
+            "spec.files[0].path: \"etc/x\" is no mount path: write an absolute one other than '/', without ':' or '..'",
+        ),
+        (
+            json!({"files": [{"path": "/a", "content": ""}, {"path": "//a/.", "content": ""}]}),
+            "spec.files[1].path: \"/a\" is taken by spec.files[0].path: mount each at a path of its own",
+        ),
+        (
+            json!({"files": [{"path": "/tmp/a", "content": ""}]}),
+            "spec.files[0].path: \"/tmp/a\" and \"/tmp\" of the server's scratch directory are one within the other: a file needs a path outside of all mounts",
+        ),
+        (
+            json!({"scratch": [{"path": "/a/b"}], "files": [{"path": "/a", "content": ""}]}),
+            "spec.files[0].path: \"/a\" and \"/a/b\" of spec.scratch[0].path are one within the other: a file needs a path outside of all mounts",
+        ),
+        (
+            json!({"scratch": [{"path": "/a"}, {"path": "/a"}]}),
+            "spec.scratch[1].path: \"/a\" is taken by spec.scratch[0].path: mount each at a path of its own",
+        ),
+    ];
+    for (more, expected) in cases {
+        assert_eq!(problems(&more), expected);
+    }
+    validated(&smallest_with(&json!({"scratch": [{"path": "/a"}, {"path": "/a/b"}, {"path": "/ab"}]}))).expect("valid");
+}
+
+#[test]
+fn a_file_has_one_source_and_knows_the_operators_variables() {
+    let file = |more: Value| json!({"files": [more]});
+    assert_eq!(
+        problems(&file(json!({"path": "/a", "content": "", "secretKeyRef": {"name": "a", "key": "b"}}))),
+        "spec.files[0]: a file has one source: give one of content, configMapKeyRef and secretKeyRef",
+    );
+    let found = problems(&file(json!({"path": "/a", "content": "$(TOKEN)"})));
+    assert!(found.starts_with("spec.files[0].content: \"$(TOKEN)\" names no variable: a file can use MCP_"), "{found}");
+    let text = "$(NAMESPACE) $$(NAMESPACE) $$ $(date +%s)";
+    let server = validated(&smallest_with(&file(json!({"path": "/a", "content": text})))).expect("valid");
+    assert_eq!(server.files[0].content(), Some(("file-0", "team $(NAMESPACE) $$ $(date +%s)")));
+    assert_eq!(
+        problems(&json!({"files": [
+            {"path": "/a", "content": "x".repeat(600_000)},
+            {"path": "/b", "content": "x".repeat(600_000)},
+        ]})),
+        "spec.files: the contents have 1200012 bytes in all, and a ConfigMap holds 1000000: move some into ConfigMaps of your own and refer to them",
+    );
+}
+
+#[test]
+fn an_optional_file_that_does_not_exist_is_left_out() {
+    let key = json!({"name": "keys", "key": "a", "optional": true});
+    let server = server(&smallest_with(&json!({"files": [{"path": "/a", "secretKeyRef": key}]})));
+    let files = |found: Found| {
+        let references = References::gather(&server.spec, |_, _| found.clone());
+        validate(&server, &references, &Platform::default()).expect("valid").files.len()
+    };
+    assert_eq!(files(Found::Absent), 0);
+    assert_eq!(files(Found::Present(std::collections::BTreeMap::new())), 0);
+    assert_eq!(files(Found::Unknown), 1);
+}
+
+#[test]
+fn what_pods_read_at_their_start_rolls_them() {
+    let rollout = |more: Value| {
+        let server = server(&smallest_with(&more));
+        let references = References::gather(&server.spec, |_, _| Found::Absent);
+        validate(&server, &references, &Platform::default()).expect("valid").rollout
+    };
+    assert_eq!(rollout(json!({})), Rollout::default());
+    let keys = json!([{"secretRef": {"name": "keys"}}]);
+    assert!(rollout(json!({"envFrom": keys})).references.is_some());
+    assert_eq!(rollout(json!({"envFrom": keys, "rolloutOnChange": false})), Rollout::default());
+    let file = |text: &str| rollout(json!({"files": [{"path": "/a", "content": text}]})).files;
+    assert!(file("a").is_some());
+    assert_ne!(file("a"), file("b"));
+}

@@ -14,16 +14,16 @@ of the namespaces served.
 - apiGroups: [landfall.dev]
   resources: [mcpservers/finalizers]
   verbs: [update]
-# What servers are made of. Creating by server-side apply takes both create and patch.
+# What servers are made of; ConfigMaps are also what they refer to. Creating by server-side apply takes both create and patch.
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
-  resources: [services, serviceaccounts]
+  resources: [services, serviceaccounts, configmaps]
   verbs: [get, list, watch, create, patch, delete]
-# Why a server does not come up, and whether what it refers to exists.
+# Why a server does not come up.
 - apiGroups: [""]
-  resources: [pods, configmaps]
+  resources: [pods]
   verbs: [list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
