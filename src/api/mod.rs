@@ -14,6 +14,7 @@ mod server;
 mod service;
 mod service_account;
 mod status;
+mod storage;
 
 pub use files::File;
 pub use pod::{PullPolicy, Scratch, ScratchMedium};
@@ -22,6 +23,7 @@ pub use server::{MCPServer, MCPServerSpec};
 pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity};
 pub use service_account::ServiceAccountSpec;
 pub use status::{MCPServerStatus, ServerStatus};
+pub use storage::{AccessMode, Storage};
 
 /// API group of the resource, and prefix of every annotation that the operator sets.
 pub const GROUP: &str = "landfall.dev";

@@ -2,14 +2,14 @@
 
 use k8s_openapi::api::core::v1::{
     EnvFromSource, EnvVar, LocalObjectReference, PodSecurityContext, ResourceRequirements, SecurityContext, Toleration,
-    TopologySpreadConstraint,
+    TopologySpreadConstraint, VolumeMount,
 };
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-use super::{File, MCPServerStatus, Probes, PullPolicy, Scratch, ServiceAccountSpec, ServiceSpec, schema};
+use super::{File, MCPServerStatus, Probes, PullPolicy, Scratch, ServiceAccountSpec, ServiceSpec, Storage, schema};
 
 /// An MCP server that a team shares: what to run, and how clients reach it.
 ///
@@ -121,6 +121,34 @@ pub struct MCPServerSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["path".into()]))]
     #[schemars(length(max = 32))]
     pub scratch: Vec<Scratch>,
+
+    /// Storage of the server itself, which outlives its pods. With it, an old pod ends before a new
+    /// one starts, since most volumes can be used by one at a time. Default: none.
+    /// Example: `{mountPath: /data, size: 1Gi}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+
+    /// Further volumes of the pods, as `pod.spec.volumes` (see `kubectl explain pod.spec.volumes`);
+    /// `volumeMounts` says where they appear. Default: none.
+    /// Example: `[{name: models, persistentVolumeClaim: {claimName: models}}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::raw_objects")]
+    pub volumes: Vec<Map<String, Value>>,
+
+    /// Where volumes appear in the server's container, as in a container. Default: none.
+    /// Example: `[{name: models, mountPath: /models, readOnly: true}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["mountPath".into()]))]
+    #[schemars(length(max = 64))]
+    pub volume_mounts: Vec<VolumeMount>,
+
+    /// Containers that run one after the other before the server starts, as
+    /// `pod.spec.initContainers` (see `kubectl explain pod.spec.initContainers`); their
+    /// `securityContext` has the same default as the server's. They can mount `volumes`, and the
+    /// volumes of `scratch` (`tmp`, `scratch-0`, …) and `storage` (`storage`). Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::raw_objects")]
+    pub init_containers: Vec<Map<String, Value>>,
 
     /// Makes pods anew when a key that `env`, `envFrom`, `files`, `volumes` or `initContainers` use of
     /// a `ConfigMap` or Secret changes, appears or goes away; keys that are not used do not count.

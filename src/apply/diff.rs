@@ -23,10 +23,9 @@ pub enum Difference {
     Drifted(String),
 }
 
-/// Adds the hash annotation to `desired`.
-pub fn seal(desired: &mut Value) {
-    let hash = hash(desired);
-    desired["metadata"]["annotations"][APPLIED_HASH] = Value::String(hash);
+/// Adds the annotation with the hash of `wish`, which `desired` was made of.
+pub fn seal(desired: &mut Value, wish: &Value) {
+    desired["metadata"]["annotations"][APPLIED_HASH] = Value::String(hash(wish));
 }
 
 /// `None` if `live` is what the sealed `desired` says.
@@ -161,7 +160,8 @@ mod tests {
     use serde_json::json;
 
     fn sealed(mut value: Value) -> Value {
-        seal(&mut value);
+        let wish = value.clone();
+        seal(&mut value, &wish);
         value
     }
 

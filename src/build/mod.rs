@@ -3,6 +3,7 @@
 
 mod config_map;
 mod deployment;
+mod persistent_volume_claim;
 mod pod;
 mod service;
 mod service_account;
@@ -22,6 +23,9 @@ pub const MCP_PORT: &str = "mcp";
 
 /// Name of the volume with the files whose text stands in the spec.
 pub const FILES_VOLUME: &str = "files";
+
+/// Name of the volume with the server's own storage.
+pub const STORAGE_VOLUME: &str = "storage";
 
 /// Annotation of pods with the hash of the keys that they use of Secrets and `ConfigMaps`.
 pub const REFERENCES_HASH: &str = "landfall.dev/references-hash";

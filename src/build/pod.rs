@@ -3,12 +3,15 @@
 use k8s_openapi::DeepMerge;
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, KeyToPath, Lifecycle, LifecycleHandler,
-    PodSpec, PodTemplateSpec, SecretVolumeSource, SleepAction, Volume, VolumeMount,
+    PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, SecretVolumeSource, SleepAction, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-use super::{FILES_HASH, FILES_VOLUME, MCP_PORT, REFERENCES_HASH, SERVER_CONTAINER, config_map, filled, listed};
+use super::{
+    FILES_HASH, FILES_VOLUME, MCP_PORT, REFERENCES_HASH, SERVER_CONTAINER, STORAGE_VOLUME, config_map, filled, listed,
+    persistent_volume_claim,
+};
 use crate::api::ScratchMedium;
 use crate::labels;
 use crate::validate::{FileSource, Identity, PlannedFile, Rollout, ValidatedServer};
@@ -47,6 +50,7 @@ fn annotations(server: &ValidatedServer) -> BTreeMap<String, String> {
 fn pod_spec(server: &ValidatedServer) -> PodSpec {
     let scheduling = server.scheduling.clone();
     PodSpec {
+        init_containers: listed(server.pod_parts.init_containers.clone()),
         containers: vec![container(server)],
         volumes: listed(volumes(server)),
         service_account_name: Some(match &server.identity {
@@ -137,7 +141,16 @@ fn volumes(server: &ValidatedServer) -> Vec<Volume> {
         }),
         ..Volume::default()
     });
-    scratch.chain(contents).chain(server.files.iter().filter_map(file_volume)).collect()
+    let storage = server.storage.iter().map(|_| Volume {
+        name: STORAGE_VOLUME.into(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name: persistent_volume_claim::name(&server.name),
+            read_only: None,
+        }),
+        ..Volume::default()
+    });
+    let files = contents.into_iter().chain(server.files.iter().filter_map(file_volume));
+    scratch.chain(storage).chain(files).chain(server.pod_parts.volumes.iter().cloned()).collect()
 }
 
 /// The volume of a file that is kept in an object of the user.
@@ -180,5 +193,10 @@ fn mounts(server: &ValidatedServer) -> Vec<VolumeMount> {
         read_only: Some(true),
         ..VolumeMount::default()
     });
-    scratch.chain(files).collect()
+    let storage = server.storage.iter().map(|storage| VolumeMount {
+        name: STORAGE_VOLUME.into(),
+        mount_path: storage.mount_path.clone(),
+        ..VolumeMount::default()
+    });
+    scratch.chain(storage).chain(files).chain(server.pod_parts.volume_mounts.iter().cloned()).collect()
 }

@@ -1,8 +1,8 @@
 use super::build;
-use crate::children::{Child, Children, Desired};
+use crate::children::{Child, Children, Desired, Settled};
 use crate::testing::{smallest, smallest_with, validated};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service, ServiceAccount};
 use serde_json::{Value, json};
 
 fn children(spec: &Value) -> Children<Desired> {
@@ -33,6 +33,10 @@ fn full() -> Value {
             {"path": "/etc/server/ca.crt", "configMapKeyRef": {"name": "ca", "key": "ca.crt"}},
             {"path": "/etc/server/tools.yaml", "secretKeyRef": {"name": "tools", "key": "tools.yaml", "optional": true}},
         ],
+        "storage": {"mountPath": "/data", "size": "1Gi", "storageClassName": "fast"},
+        "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
+        "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": true}],
+        "initContainers": [{"name": "migrate", "image": "migrate:1", "volumeMounts": [{"name": "storage", "mountPath": "/data"}]}],
         "scratch": [{"path": "/tmp", "sizeLimit": "64Mi"}, {"path": "/dev/shm", "medium": "Memory"}],
         "replicas": 2,
         "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "128Mi"}},
@@ -80,6 +84,7 @@ fn a_server_with_every_field() {
     insta::assert_snapshot!("full_deployment", yaml::<Deployment>(&children));
     insta::assert_snapshot!("full_service", yaml::<Service>(&children));
     insta::assert_snapshot!("full_config_map", yaml::<ConfigMap>(&children));
+    insta::assert_snapshot!("full_persistent_volume_claim", yaml::<PersistentVolumeClaim>(&children));
     assert!(children.service_accounts.is_empty(), "an existing ServiceAccount is not ours to make");
 }
 
@@ -125,4 +130,66 @@ fn the_service_leads_to_the_pods_and_every_child_is_owned() {
             assert_eq!(it.labels.as_ref().expect("labels")["app.kubernetes.io/managed-by"], "landfall");
         }
     }
+}
+
+fn claim(storage: &Value) -> PersistentVolumeClaim {
+    let mut spec = json!({"mountPath": "/data", "size": "1Gi"});
+    for (key, value) in storage.as_object().expect("an object") {
+        spec[key] = value.clone();
+    }
+    children(&smallest_with(&json!({"storage": spec}))).persistent_volume_claims.remove(0)
+}
+
+#[test]
+fn storage_has_an_owner_only_where_it_shall_go_with_it() {
+    assert_eq!(claim(&json!({})).metadata.owner_references, None);
+    assert_eq!(claim(&json!({"retain": true})).metadata.owner_references, None);
+    assert!(claim(&json!({"retain": false})).metadata.owner_references.is_some());
+}
+
+#[test]
+fn storage_grows_and_changes_in_no_other_way() {
+    let live = claim(&json!({"size": "2Gi", "storageClassName": "fast"}));
+    let settle = |storage: &Value| {
+        let mut claim = claim(storage);
+        claim.settle(&live).map(|settled| (settled, claim.spec.and_then(|it| it.storage_class_name)))
+    };
+    let fast = Some("fast".to_owned());
+    for size in ["2Gi", "2048Mi", "3Gi"] {
+        let same = json!({"size": size, "storageClassName": "fast"});
+        assert_eq!(settle(&same), Ok((Settled::AsItWas, fast.clone())));
+    }
+    assert_eq!(settle(&json!({"size": "2Gi"})), Ok((Settled::TakenOver, fast)), "the class that it has is the default");
+    let refused = [
+        (
+            json!({"size": "1Gi"}),
+            "spec.storage.size: 1Gi is less than the 2Gi that it has, and storage cannot shrink: ",
+        ),
+        (
+            json!({"size": "2Gi", "storageClassName": "slow"}),
+            "spec.storage.storageClassName: it was made with \"fast\" and cannot become \"slow\": ",
+        ),
+        (
+            json!({"size": "2Gi", "accessModes": ["ReadWriteMany"]}),
+            "spec.storage.accessModes: it was made with \"ReadWriteOnce\" and cannot become \"ReadWriteMany\": ",
+        ),
+    ];
+    for (storage, expected) in refused {
+        let found = settle(&storage).expect_err("refused");
+        assert!(found.starts_with(expected), "{found}");
+    }
+}
+
+#[test]
+fn ceasing_to_name_the_replicas_leaves_their_number() {
+    let deployment = |spec: &Value| children(spec).deployments.remove(0);
+    let settle = |replicas: i32| {
+        let mut wanted = deployment(&smallest());
+        let live = deployment(&smallest_with(&json!({"replicas": replicas})));
+        let settled = wanted.settle(&live).expect("fine");
+        (settled, wanted.spec.and_then(|it| it.replicas))
+    };
+    assert_eq!(settle(3), (Settled::TakenOver, Some(3)));
+    assert_eq!(settle(0), (Settled::TakenOver, Some(0)));
+    assert_eq!(settle(1), (Settled::AsItWas, None));
 }

@@ -12,6 +12,7 @@ fn look(deployment: impl Into<Option<Value>>, pods: Vec<Value>) -> Observation {
     let children = Children::<Live> {
         service_accounts: Vec::new(),
         config_maps: Vec::new(),
+        persistent_volume_claims: Vec::new(),
         services: Vec::new(),
         deployments: deployment
             .into()

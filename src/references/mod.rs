@@ -3,6 +3,8 @@
 //!
 //! No value of a Secret or ConfigMap is kept, only a digest per key.
 
+mod raw;
+
 use k8s_openapi::api::core::v1::{ConfigMapKeySelector, EnvFromSource, EnvVar, SecretKeySelector};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -162,15 +164,15 @@ impl References {
 
 /// Everything that `spec` refers to.
 pub fn wanted(spec: &MCPServerSpec) -> Vec<Reference> {
-    let keys = spec.env.iter().filter_map(of_variable);
-    let whole = spec.env_from.iter().enumerate().flat_map(|(at, from)| of_source(at, from));
+    let keys = spec.env.iter().filter_map(|it| of_variable("spec.env", it));
+    let whole = spec.env_from.iter().enumerate().flat_map(|(at, from)| of_source(&format!("spec.envFrom[{at}]"), from));
     let files = spec.files.iter().filter_map(of_file);
-    keys.chain(whole).chain(files).collect()
+    keys.chain(whole).chain(files).chain(raw::wanted(spec)).collect()
 }
 
-fn of_variable(variable: &EnvVar) -> Option<Reference> {
+fn of_variable(list: &str, variable: &EnvVar) -> Option<Reference> {
     let from = variable.value_from.as_ref()?;
-    let field = format!("spec.env[{}]", variable.name);
+    let field = format!("{list}[{}]", variable.name);
     of_key(field, from.config_map_key_ref.as_ref(), from.secret_key_ref.as_ref())
 }
 
@@ -190,8 +192,7 @@ fn of_key(
     Some(Reference { source, name: name.clone(), key: Some(key.clone()), optional: optional.unwrap_or(false), field })
 }
 
-fn of_source(at: usize, from: &EnvFromSource) -> Vec<Reference> {
-    let field = format!("spec.envFrom[{at}]");
+fn of_source(field: &str, from: &EnvFromSource) -> Vec<Reference> {
     let secret = from.secret_ref.as_ref().map(|it| (Source::Secret, &it.name, it.optional));
     let config_map = from.config_map_ref.as_ref().map(|it| (Source::ConfigMap, &it.name, it.optional));
     let both = secret.into_iter().chain(config_map);
@@ -200,7 +201,7 @@ fn of_source(at: usize, from: &EnvFromSource) -> Vec<Reference> {
         name: name.clone(),
         key: None,
         optional: optional.unwrap_or(false),
-        field: field.clone(),
+        field: field.to_owned(),
     })
     .collect()
 }
@@ -289,6 +290,28 @@ mod tests {
         assert_eq!(gone.hash(&spec(), "uid").as_deref(), Some("before"));
         let there = References::gather(&spec(), |_, _| keys(&[("anthropic", "1")])).with_running(Some("before".into()));
         assert_ne!(there.hash(&spec(), "uid").as_deref(), Some("before"));
+    }
+
+    #[test]
+    fn what_is_in_raw_parts_is_found() {
+        let mut spec = spec();
+        let raw = |value: serde_json::Value| value.as_object().cloned().expect("an object");
+        spec.volumes = vec![
+            raw(json!({"name": "a", "secret": {"secretName": "s", "items": [{"key": "k", "path": "p"}]}})),
+            raw(json!({"name": "b", "projected": {"sources": [{"configMap": {"name": "c", "optional": true}}]}})),
+            raw(json!({"name": 5})),
+        ];
+        spec.init_containers = vec![raw(json!({"name": "i", "envFrom": [{"secretRef": {"name": "e"}}]}))];
+        let found: Vec<_> = raw::wanted(&spec).into_iter().map(|it| (it.source, it.name, it.key, it.field)).collect();
+        let text = |text: &str| text.to_owned();
+        assert_eq!(
+            found,
+            [
+                (Source::Secret, text("s"), Some(text("k")), text("spec.volumes[a]")),
+                (Source::ConfigMap, text("c"), None, text("spec.volumes[b]")),
+                (Source::Secret, text("e"), None, text("spec.initContainers[i].envFrom[0]")),
+            ]
+        );
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub(super) fn check_resources(spec: &MCPServerSpec, problems: &mut Problems) {
     }
 }
 
-fn check_quantity(field: &str, quantity: &Quantity, problems: &mut Problems) {
+pub(super) fn check_quantity(field: &str, quantity: &Quantity, problems: &mut Problems) {
     if quantity::parse(&quantity.0).is_none_or(quantity::Amount::is_negative) {
         problems.add(field, format!("\"{}\" is no quantity: write 500m, 0.5, 128Mi or 1Gi", quantity.0));
     }
@@ -121,8 +121,14 @@ pub(super) fn scratch(spec: &MCPServerSpec, mounts: &mut Mounts, problems: &mut 
         size_limit: None,
         medium: ScratchMedium::Disk,
     }];
-    mounts.volume("the server's scratch directory", TMP_VOLUME, problems);
-    mounts.directory("the server's scratch directory", TMP, problems);
+    // What the user mounts there can be written to as well, or is meant not to be.
+    let is_mounted = spec.volume_mounts.iter().any(|it| it.mount_path == TMP)
+        || spec.storage.as_ref().is_some_and(|it| it.mount_path == TMP);
+    if is_mounted {
+        volumes.clear();
+    } else {
+        claim_tmp(mounts, problems);
+    }
     let mut is_limited = false;
     for (at, scratch) in spec.scratch.iter().enumerate() {
         let field = format!("spec.scratch[{at}]");
@@ -135,7 +141,7 @@ pub(super) fn scratch(spec: &MCPServerSpec, mounts: &mut Mounts, problems: &mut 
             size_limit: scratch.size_limit.clone(),
             medium: scratch.medium.unwrap_or(ScratchMedium::Disk),
         };
-        if scratch.path == TMP && !is_limited {
+        if scratch.path == TMP && !is_limited && !is_mounted {
             is_limited = true;
             volumes[0] = ScratchVolume { volume: TMP_VOLUME.into(), ..volume };
         } else {
@@ -145,6 +151,12 @@ pub(super) fn scratch(spec: &MCPServerSpec, mounts: &mut Mounts, problems: &mut 
         }
     }
     volumes
+}
+
+fn claim_tmp(mounts: &mut Mounts, problems: &mut Problems) {
+    let field = "the server's scratch directory";
+    mounts.volume(field, TMP_VOLUME, problems);
+    mounts.directory(field, TMP, problems);
 }
 
 /// The probes of the spec over those that every server gets.
@@ -197,8 +209,8 @@ fn check_probe_port(field: &str, probe: &Probe, service: &ServicePlan, problems:
 }
 
 /// Restricted by default; a field of the spec replaces that field.
-pub(super) fn security_context(spec: &MCPServerSpec) -> SecurityContext {
-    let own = spec.security_context.clone().unwrap_or_default();
+pub(super) fn security_context(own: Option<&SecurityContext>) -> SecurityContext {
+    let own = own.cloned().unwrap_or_default();
     let privileged = own.privileged == Some(true);
     let mut context = SecurityContext {
         // A privileged container escalates by definition, and the API server refuses the contradiction.

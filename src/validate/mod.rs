@@ -13,6 +13,7 @@ mod pod;
 mod raw;
 mod service;
 mod variables;
+mod volumes;
 
 pub use container::{ResolvedProbes, ScratchVolume};
 pub use files::{FileSource, PlannedFile};
@@ -32,6 +33,8 @@ use std::fmt;
 use crate::api::{MCPServer, PullPolicy};
 use crate::references::References;
 use crate::settings::Platform;
+pub use volumes::{PodParts, StoragePlan};
+
 use mounts::Mounts;
 use variables::Variables;
 
@@ -52,6 +55,8 @@ pub struct ValidatedServer {
     pub env_from: Vec<EnvFromSource>,
     pub files: Vec<PlannedFile>,
     pub scratch: Vec<ScratchVolume>,
+    pub storage: Option<StoragePlan>,
+    pub pod_parts: PodParts,
     pub replicas: Option<i32>,
     pub resources: Option<ResourceRequirements>,
     pub probes: ResolvedProbes,
@@ -144,12 +149,14 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
     let probes = container::probes(spec, &service, &mut problems);
     let mut mounts = Mounts::default();
     let scratch = container::scratch(spec, &mut mounts, &mut problems);
+    let storage = volumes::storage(spec, &mut mounts, &mut problems);
     let namespace = server.namespace().unwrap_or_default();
     let variables = name.as_ref().map(|name| Variables::new(name, &namespace, spec, &service, platform));
     let files = variables.as_ref().map(|variables| {
         variables::check_references(spec, variables, pod_template.as_ref(), &mut problems);
         files::plan(spec, variables, references, &mut mounts, &mut problems)
     });
+    let pod_parts = volumes::parts(spec, pod_template.as_ref(), &mut mounts, &mut problems);
     let (Some(name), Some(owner), Some(variables), Some(files), true) =
         (name, owner, variables, files, problems.0.is_empty())
     else {
@@ -174,10 +181,12 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         env: variables.environment(spec),
         env_from: spec.env_from.clone(),
         scratch,
+        storage,
+        pod_parts,
         replicas: spec.replicas,
         resources: spec.resources.clone(),
         probes,
-        security_context: container::security_context(spec),
+        security_context: container::security_context(spec.security_context.as_ref()),
         pod_security_context: pod::security_context(spec, platform),
         identity: account.name.map_or(Identity::Own, Identity::Existing),
         automount_token: account.automount_token,

@@ -38,6 +38,11 @@ impl Mounts {
         }
     }
 
+    /// Names of the volumes that there are.
+    pub(super) fn volumes(&self) -> impl Iterator<Item = &str> {
+        self.volumes.keys().map(String::as_str)
+    }
+
     fn claim(&mut self, field: &str, path: &str, is_file: bool, problems: &mut Problems) {
         if !is_mount_path(path) {
             problems.add(

@@ -328,3 +328,61 @@ fn what_pods_read_at_their_start_rolls_them() {
     assert!(file("a").is_some());
     assert_ne!(file("a"), file("b"));
 }
+
+#[test]
+fn parts_of_a_pod_are_checked_as_far_as_names_go() {
+    let volume = |more: Value| json!({"volumes": [more]});
+    let init = |more: Value| json!({"initContainers": [more]});
+    let cases = [
+        (
+            volume(json!({"name": "a"})),
+            "spec.volumes[0]: has 0 sources: give one, such as configMap, secret or emptyDir",
+        ),
+        (
+            volume(json!({"name": "tmp", "emptyDir": {}})),
+            "spec.volumes[0].name: a volume \"tmp\" is made for the server's scratch directory: choose another name",
+        ),
+        (
+            volume(json!({"name": "A", "emptyDir": {}})),
+            "spec.volumes[0].name: \"A\" is no such name: use at most 63 lower-case letters, digits and '-', starting and ending with a letter or digit",
+        ),
+        (
+            volume(json!({"name": "a", "emptydir": {}})),
+            "spec.volumes[0]: has 0 sources: give one, such as configMap, secret or emptyDir",
+        ),
+        (
+            json!({"volumeMounts": [{"name": "a", "mountPath": "/a"}]}),
+            "spec.volumeMounts[0].name: there is no volume \"a\": add it to spec.volumes, or use one of tmp",
+        ),
+        (
+            json!({"volumeMounts": [{"name": "tmp", "mountPath": "/a"}], "storage": {"mountPath": "/a", "size": "1Gi"}}),
+            "spec.volumeMounts[0].mountPath: \"/a\" is taken by spec.storage.mountPath: mount each at a path of its own",
+        ),
+        (
+            init(json!({"name": "server", "image": "x"})),
+            "spec.initContainers[0].name: \"server\" is the name of another container: choose another",
+        ),
+        (init(json!({"name": "a"})), "spec.initContainers[0].image: is missing: name the image that runs"),
+        (
+            json!({"storage": {"mountPath": "/a", "size": "big"}}),
+            "spec.storage.size: \"big\" is no quantity: write 500m, 0.5, 128Mi or 1Gi",
+        ),
+    ];
+    for (more, expected) in cases {
+        assert_eq!(problems(&more), expected);
+    }
+}
+
+#[test]
+fn a_volume_at_tmp_takes_the_place_of_the_scratch_directory() {
+    let server = validated(&smallest_with(&json!({"storage": {"mountPath": "/tmp", "size": "1Gi"}}))).expect("valid");
+    assert!(server.scratch.is_empty());
+}
+
+#[test]
+fn init_containers_are_restricted_as_the_server_is() {
+    let spec = json!({"initContainers": [{"name": "a", "image": "x", "securityContext": {"runAsUser": 5}}]});
+    let server = validated(&smallest_with(&spec)).expect("valid");
+    let context = server.pod_parts.init_containers[0].security_context.clone().expect("given");
+    assert_eq!((context.run_as_user, context.allow_privilege_escalation), (Some(5), Some(false)));
+}
