@@ -7,7 +7,11 @@
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Resource;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
@@ -127,8 +131,13 @@ macro_rules! registry {
 
 registry! {
     service_accounts: ServiceAccount,
+    roles: Role,
+    role_bindings: RoleBinding,
     config_maps: ConfigMap,
     persistent_volume_claims: PersistentVolumeClaim,
+    network_policies: NetworkPolicy,
     services: Service,
+    pod_disruption_budgets: PodDisruptionBudget,
     deployments: Deployment,
+    horizontal_pod_autoscalers: HorizontalPodAutoscaler,
 }

@@ -7,8 +7,10 @@
 pub mod conditions;
 pub mod crd;
 mod files;
+mod network_policy;
 mod pod;
 mod probes;
+mod scaling;
 mod schema;
 mod server;
 mod service;
@@ -17,11 +19,13 @@ mod status;
 mod storage;
 
 pub use files::File;
+pub use network_policy::NetworkPolicySpec;
 pub use pod::{PullPolicy, Scratch, ScratchMedium};
 pub use probes::{ProbeSpec, Probes};
+pub use scaling::{Autoscaling, DisruptionBudget, Sessions};
 pub use server::{MCPServer, MCPServerSpec};
 pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity};
-pub use service_account::ServiceAccountSpec;
+pub use service_account::{RoleKind, RoleReference, ServiceAccountSpec};
 pub use status::{MCPServerStatus, ServerStatus};
 pub use storage::{AccessMode, Storage};
 

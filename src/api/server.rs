@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-use super::{File, MCPServerStatus, Probes, PullPolicy, Scratch, ServiceAccountSpec, ServiceSpec, Storage, schema};
+use super::{
+    Autoscaling, DisruptionBudget, File, MCPServerStatus, NetworkPolicySpec, Probes, PullPolicy, Scratch,
+    ServiceAccountSpec, ServiceSpec, Sessions, Storage, schema,
+};
 
 /// An MCP server that a team shares: what to run, and how clients reach it.
 ///
@@ -44,6 +47,14 @@ use super::{File, MCPServerStatus, Probes, PullPolicy, Scratch, ServiceAccountSp
         .message("metadata.name becomes the name of a Service: use at most 63 lower-case letters, digits and '-', starting with a letter and ending with a letter or digit")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.replicas) || !has(self.autoscaling)")
+        .message("replicas and autoscaling both set the number of pods: remove one of them"),
+    validation = Rule::new("!((has(self.replicas) && self.replicas > 1) || (has(self.autoscaling) && self.autoscaling.maxReplicas > 1)) || (has(self.sessions) && self.sessions == 'Stateless') || (has(self.service) && has(self.service.sessionAffinity) && self.service.sessionAffinity == 'ClientIP')")
+        .message("more than one pod needs sessions: Stateless if any pod can answer any request, or else service.sessionAffinity: ClientIP"),
+    validation = Rule::new("!((has(self.replicas) && self.replicas > 1) || (has(self.autoscaling) && self.autoscaling.maxReplicas > 1)) || !has(self.storage) || (has(self.storage.accessModes) && 'ReadWriteMany' in self.storage.accessModes)")
+        .message("more than one pod with storage needs storage.accessModes: [ReadWriteMany]")
+)]
 pub struct MCPServerSpec {
     /// Container image of the server, with a tag or digest: `ghcr.io/org/server:1.2.3` or
     /// `ghcr.io/org/server@sha256:…`. Without either, `latest` is pulled, as everywhere in
@@ -162,6 +173,26 @@ pub struct MCPServerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10000))]
     pub replicas: Option<i32>,
+
+    /// Whether the server remembers its clients between requests. More than one pod of a `Stateful`
+    /// server needs `service.sessionAffinity: ClientIP`. Default: `Stateful`, as most servers are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
+
+    /// Sets the number of pods by their load (a `HorizontalPodAutoscaler`), in place of `replicas`.
+    /// Default: none. Example: `{maxReplicas: 5}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
+
+    /// How many pods may be missing while nodes are drained (a `PodDisruptionBudget`). Default: none.
+    /// Example: `{maxUnavailable: 1}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disruption_budget: Option<DisruptionBudget>,
+
+    /// Who may call the server, and whom it may call (a `NetworkPolicy`). Default: everybody, both
+    /// ways.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_policy: Option<NetworkPolicySpec>,
 
     /// CPU and memory of the server's container; there is no other container beside it. Default:
     /// none. Example: `{requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}}`.

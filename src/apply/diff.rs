@@ -68,7 +68,9 @@ impl<'a> Place<'a> {
     /// Whether a value here is an amount, which the API server may have put into other letters.
     fn holds_quantity(&self) -> bool {
         let above = self.parent.map_or("", |parent| parent.field);
-        matches!(above, "requests" | "limits") || matches!(self.field, "sizeLimit" | "divisor")
+        matches!(above, "requests" | "limits")
+            || matches!(self.field, "sizeLimit" | "divisor" | "averageValue")
+            || (above == "target" && self.field == "value")
     }
 }
 
@@ -144,9 +146,9 @@ fn merge_keys(place: &Place<'_>) -> Option<&'static [&'static str]> {
         | "schedulingGates" => &["name"],
         "volumeMounts" => &["mountPath"],
         "volumeDevices" => &["devicePath"],
-        // In a Service's spec, and in a container.
         "ports" if above == "spec" => &["port", "protocol"],
-        "ports" => &["containerPort", "protocol"],
+        // Those of a NetworkPolicy belong to one owner as a whole.
+        "ports" if above.ends_with("ontainers") => &["containerPort", "protocol"],
         "hostAliases" => &["ip"],
         "topologySpreadConstraints" => &["topologyKey", "whenUnsatisfiable"],
         "ownerReferences" => &["uid"],
@@ -215,6 +217,27 @@ mod tests {
         let mut desired = deployment();
         desired["spec"]["template"]["spec"]["tolerations"] = json!([]);
         assert_eq!(difference(&sealed(desired), Some(&live())), Some(Difference::Changed));
+    }
+
+    #[test]
+    fn amounts_of_an_autoscaler_are_compared_as_amounts() {
+        let metrics = |value: &str| {
+            json!({"metadata": {}, "spec": {"metrics": [
+                {"type": "Pods", "pods": {"target": {"type": "AverageValue", "averageValue": value}}},
+                {"type": "Object", "object": {"target": {"type": "Value", "value": value}}},
+            ]}})
+        };
+        let desired = sealed(metrics("1000m"));
+        let mut live = sealed(metrics("1000m"));
+        live["spec"] = metrics("1")["spec"].clone();
+        assert_eq!(difference(&desired, Some(&live)), None);
+    }
+
+    #[test]
+    fn ports_of_a_network_policy_are_in_order() {
+        let ports = json!([{"port": 53, "protocol": "UDP"}, {"port": 54, "protocol": "UDP"}]);
+        let desired = sealed(json!({"metadata": {}, "spec": {"egress": [{"ports": ports}]}}));
+        assert_eq!(difference(&desired, Some(&desired)), None);
     }
 
     #[test]

@@ -3,8 +3,13 @@
 
 mod config_map;
 mod deployment;
+mod horizontal_pod_autoscaler;
+mod network_policy;
 mod persistent_volume_claim;
 mod pod;
+mod pod_disruption_budget;
+mod role;
+mod role_binding;
 mod service;
 mod service_account;
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::api::ScratchMedium;
 use crate::labels;
-use crate::validate::{FileSource, Identity, PlannedFile, Rollout, ValidatedServer};
+use crate::validate::{FileSource, PlannedFile, Rollout, ValidatedServer};
 
 /// Seconds for which a stopping pod still answers, so that load balancers can move on first.
 const DRAIN_SECONDS: i64 = 5;
@@ -53,10 +53,7 @@ fn pod_spec(server: &ValidatedServer) -> PodSpec {
         init_containers: listed(server.pod_parts.init_containers.clone()),
         containers: vec![container(server)],
         volumes: listed(volumes(server)),
-        service_account_name: Some(match &server.identity {
-            Identity::Own => server.name.to_string(),
-            Identity::Existing(name) => name.clone(),
-        }),
+        service_account_name: Some(server.account().to_owned()),
         automount_service_account_token: Some(server.automount_token),
         // A Service called "mcp" would otherwise put MCP_PORT=tcp://… into the server's environment.
         enable_service_links: Some(false),

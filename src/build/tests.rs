@@ -2,7 +2,11 @@ use super::build;
 use crate::children::{Child, Children, Desired, Settled};
 use crate::testing::{smallest, smallest_with, validated};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde_json::{Value, json};
 
 fn children(spec: &Value) -> Children<Desired> {
@@ -33,7 +37,12 @@ fn full() -> Value {
             {"path": "/etc/server/ca.crt", "configMapKeyRef": {"name": "ca", "key": "ca.crt"}},
             {"path": "/etc/server/tools.yaml", "secretKeyRef": {"name": "tools", "key": "tools.yaml", "optional": true}},
         ],
-        "storage": {"mountPath": "/data", "size": "1Gi", "storageClassName": "fast"},
+        "storage": {"mountPath": "/data", "size": "1Gi", "storageClassName": "fast", "accessModes": ["ReadWriteMany"]},
+        "disruptionBudget": {"minAvailable": "50%"},
+        "networkPolicy": {
+            "ingress": [{"namespaceSelector": {"matchLabels": {"team": "a"}}}],
+            "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}],
+        },
         "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
         "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": true}],
         "initContainers": [{"name": "migrate", "image": "migrate:1", "volumeMounts": [{"name": "storage", "mountPath": "/data"}]}],
@@ -46,7 +55,9 @@ fn full() -> Value {
         },
         "securityContext": {"readOnlyRootFilesystem": true},
         "podSecurityContext": {"runAsUser": 1000},
-        "serviceAccount": {"name": "existing", "automountToken": true},
+        "serviceAccount": {"name": "existing", "automountToken": true,
+            "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
+            "bind": [{"kind": "ClusterRole", "name": "view"}]},
         "service": {
             "port": 80,
             "type": "LoadBalancer",
@@ -83,6 +94,10 @@ fn a_server_with_every_field() {
     let children = children(&full());
     insta::assert_snapshot!("full_deployment", yaml::<Deployment>(&children));
     insta::assert_snapshot!("full_service", yaml::<Service>(&children));
+    insta::assert_snapshot!("full_role", yaml::<Role>(&children));
+    insta::assert_snapshot!("full_role_bindings", yaml::<RoleBinding>(&children));
+    insta::assert_snapshot!("full_network_policy", yaml::<NetworkPolicy>(&children));
+    insta::assert_snapshot!("full_pod_disruption_budget", yaml::<PodDisruptionBudget>(&children));
     insta::assert_snapshot!("full_config_map", yaml::<ConfigMap>(&children));
     insta::assert_snapshot!("full_persistent_volume_claim", yaml::<PersistentVolumeClaim>(&children));
     assert!(children.service_accounts.is_empty(), "an existing ServiceAccount is not ours to make");
@@ -192,4 +207,31 @@ fn ceasing_to_name_the_replicas_leaves_their_number() {
     assert_eq!(settle(3), (Settled::TakenOver, Some(3)));
     assert_eq!(settle(0), (Settled::TakenOver, Some(0)));
     assert_eq!(settle(1), (Settled::AsItWas, None));
+}
+
+#[test]
+fn an_autoscaler_sets_the_replicas_alone() {
+    let spec = smallest_with(&json!({
+        "replicas": 2,
+        "autoscaling": {"maxReplicas": 5, "memoryPercent": 70, "metrics": [
+            {"type": "Pods", "pods": {"metric": {"name": "calls"}, "target": {"type": "AverageValue", "averageValue": "100"}}},
+        ]},
+        "resources": {"requests": {"memory": "64Mi"}},
+    }));
+    let children = children(&spec);
+    insta::assert_snapshot!("autoscaler", yaml::<HorizontalPodAutoscaler>(&children));
+    assert_eq!(children.deployments[0].spec.as_ref().and_then(|it| it.replicas), None);
+}
+
+#[test]
+fn a_closed_direction_has_no_rule_and_an_open_one_no_policy() {
+    let policy = |rules: Value| {
+        let children = children(&smallest_with(&json!({"networkPolicy": rules})));
+        children.network_policies.first().and_then(|it| it.spec.clone())
+    };
+    assert_eq!(policy(json!({})), None);
+    let closed = policy(json!({"ingress": []})).expect("a policy");
+    assert_eq!((closed.policy_types, closed.ingress), (Some(vec!["Ingress".to_owned()]), None));
+    let silent = policy(json!({"egress": []})).expect("a policy");
+    assert_eq!((silent.policy_types, silent.egress), (Some(vec!["Egress".to_owned()]), None));
 }

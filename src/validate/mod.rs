@@ -9,8 +9,11 @@ mod expansion;
 mod files;
 mod mounts;
 mod names;
+mod network_policy;
 mod pod;
 mod raw;
+mod rights;
+mod scaling;
 mod service;
 mod variables;
 mod volumes;
@@ -18,7 +21,10 @@ mod volumes;
 pub use container::{ResolvedProbes, ScratchVolume};
 pub use files::{FileSource, PlannedFile};
 pub use names::ServerName;
+pub use network_policy::NetworkRules;
 pub use pod::Scheduling;
+pub use rights::Rights;
+pub use scaling::{AutoscalingPlan, DisruptionLimit};
 pub use service::{PlannedPort, ServicePlan};
 
 use k8s_openapi::api::core::v1::{
@@ -58,6 +64,10 @@ pub struct ValidatedServer {
     pub storage: Option<StoragePlan>,
     pub pod_parts: PodParts,
     pub replicas: Option<i32>,
+    pub autoscaling: Option<AutoscalingPlan>,
+    pub disruption_limit: Option<DisruptionLimit>,
+    pub network_rules: NetworkRules,
+    pub rights: Rights,
     pub resources: Option<ResourceRequirements>,
     pub probes: ResolvedProbes,
     pub security_context: SecurityContext,
@@ -77,6 +87,16 @@ pub struct ValidatedServer {
     pub cluster_url: String,
     /// A sentence for each reference that leads nowhere.
     pub missing: Vec<String>,
+}
+
+impl ValidatedServer {
+    /// Name of the `ServiceAccount` that the pods have.
+    pub fn account(&self) -> &str {
+        match &self.identity {
+            Identity::Own => self.name.as_str(),
+            Identity::Existing(name) => name,
+        }
+    }
 }
 
 /// Hashes of what pods read at their start.
@@ -144,6 +164,10 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
     container::check_resources(spec, &mut problems);
     pod::check_metadata(spec, &mut problems);
     let service = service::plan(spec.service.as_ref(), spec.port, &mut problems);
+    let autoscaling = scaling::autoscaling(spec, &mut problems);
+    let disruption_limit = scaling::disruption_budget(spec, &mut problems);
+    let network_rules = network_policy::rules(spec, &mut problems);
+    let rights = rights::rights(spec, &mut problems);
     let scheduling = pod::scheduling(spec, name.as_ref(), &mut problems);
     let pod_template = pod::template(spec, &mut problems);
     let probes = container::probes(spec, &service, &mut problems);
@@ -183,7 +207,11 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         scratch,
         storage,
         pod_parts,
-        replicas: spec.replicas,
+        replicas: spec.replicas.filter(|_| autoscaling.is_none()),
+        autoscaling,
+        disruption_limit,
+        network_rules,
+        rights,
         resources: spec.resources.clone(),
         probes,
         security_context: container::security_context(spec.security_context.as_ref()),

@@ -84,6 +84,11 @@ fn is_label_value(value: &str) -> bool {
             && value.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it)))
 }
 
+/// Whether a role can have this name: roles are freer than most.
+pub(super) fn is_path_segment(name: &str) -> bool {
+    !name.is_empty() && !matches!(name, "." | "..") && !name.contains(['/', '%']) && name.is_ascii()
+}
+
 /// Notes a name that is no DNS label, as those of volumes and containers have to be.
 pub(super) fn check_dns_label(field: &str, name: &str, problems: &mut Problems) {
     if name.len() > 63 || !is_dns_label(name) {

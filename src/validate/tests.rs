@@ -386,3 +386,41 @@ fn init_containers_are_restricted_as_the_server_is() {
     let context = server.pod_parts.init_containers[0].security_context.clone().expect("given");
     assert_eq!((context.run_as_user, context.allow_privilege_escalation), (Some(5), Some(false)));
 }
+
+#[test]
+fn rules_of_scaling_network_and_rights_name_their_fields() {
+    let rule = |more: Value| json!({"serviceAccount": {"rules": [more]}});
+    let cases = [
+        (
+            json!({"autoscaling": {"maxReplicas": 2}}),
+            "spec.autoscaling.cpuPercent: is a percentage of the request, and there is none: set spec.resources.requests.cpu",
+        ),
+        (
+            json!({"autoscaling": {"maxReplicas": 2, "metrics": [{"type": "Pods", "pod": {"a": 1}}]}}),
+            "spec.autoscaling.metrics[0].pod: no such field: check its spelling and place",
+        ),
+        (
+            json!({"disruptionBudget": {"maxUnavailable": "half"}}),
+            "spec.disruptionBudget: \"half\" is neither a number of pods nor a percentage: write 1 or 50%",
+        ),
+        (
+            json!({"networkPolicy": {"ingress": [{}]}}),
+            "spec.networkPolicy.ingress[0]: give either ipBlock, or podSelector, namespaceSelector or both of these",
+        ),
+        (
+            json!({"networkPolicy": {"egress": [{"too": [{}]}]}}),
+            "spec.networkPolicy.egress[0].too: no such field: check its spelling and place",
+        ),
+        (
+            rule(json!({"apiGroups": [""], "resources": ["pods"], "verbs": []})),
+            "spec.serviceAccount.rules[0].verbs: is missing: a rule needs apiGroups ('' for the core), resources and verbs",
+        ),
+        (
+            json!({"serviceAccount": {"bind": [{"kind": "Role", "name": "a/b"}]}}),
+            "spec.serviceAccount.bind[0].name: \"a/b\" is no name of a role",
+        ),
+    ];
+    for (more, expected) in cases {
+        assert_eq!(problems(&more), expected);
+    }
+}
