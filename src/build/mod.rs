@@ -76,4 +76,8 @@ fn listed<T>(list: Vec<T>) -> Option<Vec<T>> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod tests;

@@ -86,7 +86,7 @@ fn is_label_value(value: &str) -> bool {
 
 /// Whether a role can have this name: roles are freer than most.
 pub(super) fn is_path_segment(name: &str) -> bool {
-    !name.is_empty() && !matches!(name, "." | "..") && !name.contains(['/', '%']) && name.is_ascii()
+    (1..=160).contains(&name.len()) && !matches!(name, "." | "..") && !name.contains(['/', '%']) && name.is_ascii()
 }
 
 /// Notes a name that is no DNS label, as those of volumes and containers have to be.

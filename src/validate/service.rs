@@ -1,9 +1,10 @@
 //! The Service in front of the pods, and how the server is called through it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Problems, ServerName, names};
 use crate::api::{DEFAULT_PATH, ServiceSpec, ServiceType, SessionAffinity};
+use crate::build::MCP_PORT;
 use crate::settings::Platform;
 
 /// The Service, with its defaults filled in.
@@ -58,7 +59,14 @@ pub(super) fn plan(spec: Option<&ServiceSpec>, port: i32, problems: &mut Problem
     };
     names::check_annotations("spec.service.annotations", &plan.annotations, problems);
     let mut taken = BTreeMap::from([(plan.port, "the server's own port")]);
+    let mut names = BTreeSet::from([MCP_PORT]);
     for extra in &plan.extra_ports {
+        if !names.insert(&extra.name) {
+            problems.add(
+                format!("spec.service.extraPorts[{}].name", extra.name),
+                "is the name of another port of the Service: choose another",
+            );
+        }
         if let Some(by) = taken.insert(extra.port, "another extra port") {
             problems.add(
                 format!("spec.service.extraPorts[{}].port", extra.name),
