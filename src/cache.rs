@@ -1,6 +1,7 @@
 //! What a watch has shown, and what this process wrote since: reads of the API server's state that
 //! cost no request and never fall behind the operator's own writes.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -138,10 +139,14 @@ fn version<K: Resource>(object: &K) -> Option<u64> {
     object.meta().resource_version.as_ref()?.parse().ok()
 }
 
-/// The controller that owns an object: the group of every child.
+/// The controller that owns an object.
+pub fn owner<K: Resource>(object: &K) -> Option<&OwnerReference> {
+    object.meta().owner_references.as_ref()?.iter().find(|owner| owner.controller == Some(true))
+}
+
+/// Its uid: the group of every child that has an owner.
 pub fn owner_uid<K: Resource>(object: &K) -> Option<String> {
-    let owners = object.meta().owner_references.as_ref()?;
-    owners.iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.clone())
+    owner(object).map(|owner| owner.uid.clone())
 }
 
 #[cfg(test)]

@@ -7,7 +7,11 @@
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Resource;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
@@ -28,12 +32,32 @@ pub trait Child:
     + Sync
     + 'static
 {
+    /// Whether an object of this kind may outlive its server. One that shall is built without an
+    /// owner: garbage collection and pruning leave it alone, and a server of the same name finds it
+    /// by its labels and takes it up again.
+    const MAY_OUTLIVE: bool = false;
+
     /// The objects of this kind that `server` needs. Cannot fail: what could go wrong was refused
     /// by [`crate::validate`].
     fn build(server: &ValidatedServer) -> Vec<Self>;
 
+    /// Comes to terms with the object that exists: takes over what only looks like a change, and
+    /// refuses, with a sentence for people, a change that Kubernetes cannot make.
+    fn settle(&mut self, _live: &Self) -> Result<Settled, String> {
+        Ok(Settled::AsItWas)
+    }
+
     /// Drops from a live object what nobody here reads, to keep the cache small.
     fn trim(&mut self) {}
+}
+
+/// Whether a wish took something over from the object that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The wish is as it was.
+    AsItWas,
+    /// It did, so it holds only for just that state of the object.
+    TakenOver,
 }
 
 /// One value per kind; `F` says which type it has for each.
@@ -107,6 +131,13 @@ macro_rules! registry {
 
 registry! {
     service_accounts: ServiceAccount,
+    roles: Role,
+    role_bindings: RoleBinding,
+    config_maps: ConfigMap,
+    persistent_volume_claims: PersistentVolumeClaim,
+    network_policies: NetworkPolicy,
     services: Service,
+    pod_disruption_budgets: PodDisruptionBudget,
     deployments: Deployment,
+    horizontal_pod_autoscalers: HorizontalPodAutoscaler,
 }

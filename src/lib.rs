@@ -21,6 +21,7 @@ pub mod cache;
 pub mod children;
 pub mod cli;
 pub mod controller;
+pub mod digest;
 pub mod labels;
 pub mod metrics;
 pub mod observe;

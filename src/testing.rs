@@ -9,13 +9,17 @@ use crate::validate::{Problems, ValidatedServer, validate};
 
 /// A stored `MCPServer` called `echo` with this spec.
 pub fn server(spec: &Value) -> MCPServer {
-    serde_json::from_value(json!({
+    serde_json::from_value(server_json(spec)).expect("the fixture is a valid MCPServer")
+}
+
+/// The same, before anybody has looked whether it can be read.
+pub fn server_json(spec: &Value) -> Value {
+    json!({
         "apiVersion": "landfall.dev/v1alpha1",
         "kind": "MCPServer",
         "metadata": {"name": "echo", "namespace": "team", "uid": "6c1b", "generation": 1},
         "spec": spec,
-    }))
-    .expect("the fixture is a valid MCPServer")
+    })
 }
 
 /// The smallest spec.

@@ -67,6 +67,8 @@ reasons! {
     NameConflict,
     /// The API server refused a child: a quota, an admission policy, or a value it does not take.
     RejectedByCluster,
+    /// Kubernetes cannot change an existing object as the spec asks, or not without losing data.
+    ChangeRefused,
     /// The operator lacks a right that it needs for this server.
     Forbidden,
     /// All references exist.

@@ -8,7 +8,7 @@ use super::MCPServer;
 
 /// Text of a schema that is copied from Kubernetes' own types is cut to its first paragraph, and to
 /// this many bytes: whole, it would make most of the CRD.
-const LONGEST_COPIED_DESCRIPTION: usize = 300;
+const LONGEST_COPIED_DESCRIPTION: usize = 600;
 
 /// The CRD, with what the derive cannot say added.
 pub fn mcpserver_crd() -> Result<CustomResourceDefinition, serde_json::Error> {

@@ -6,20 +6,28 @@
 
 pub mod conditions;
 pub mod crd;
+mod files;
+mod network_policy;
 mod pod;
 mod probes;
+mod scaling;
 mod schema;
 mod server;
 mod service;
 mod service_account;
 mod status;
+mod storage;
 
+pub use files::File;
+pub use network_policy::NetworkPolicySpec;
 pub use pod::{PullPolicy, Scratch, ScratchMedium};
 pub use probes::{ProbeSpec, Probes};
+pub use scaling::{Autoscaling, DisruptionBudget, Sessions};
 pub use server::{MCPServer, MCPServerSpec};
 pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity};
-pub use service_account::ServiceAccountSpec;
+pub use service_account::{RoleKind, RoleReference, ServiceAccountSpec};
 pub use status::{MCPServerStatus, ServerStatus};
+pub use storage::{AccessMode, Storage};
 
 /// API group of the resource, and prefix of every annotation that the operator sets.
 pub const GROUP: &str = "landfall.dev";

@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema;
+
 /// When an image is pulled.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PullPolicy {
@@ -32,7 +34,7 @@ impl PullPolicy {
 #[serde(rename_all = "camelCase")]
 pub struct Scratch {
     /// Absolute path in the container, such as `/app/sessions`.
-    #[x_kube(validation = Rule::new("self.startsWith('/') && self.size() > 1 && !self.contains(':') && !self.contains('/../') && !self.endsWith('/..') && !self.endsWith('/')")
+    #[x_kube(validation = Rule::new(schema::IS_MOUNT_PATH)
         .message("scratch path must be an absolute directory other than '/', without ':' or '..' and without a trailing '/', such as /app/sessions"))]
     #[schemars(length(min = 1, max = 512))]
     pub path: String,

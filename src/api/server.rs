@@ -2,14 +2,17 @@
 
 use k8s_openapi::api::core::v1::{
     EnvFromSource, EnvVar, LocalObjectReference, PodSecurityContext, ResourceRequirements, SecurityContext, Toleration,
-    TopologySpreadConstraint,
+    TopologySpreadConstraint, VolumeMount,
 };
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-use super::{MCPServerStatus, Probes, PullPolicy, Scratch, ServiceAccountSpec, ServiceSpec, schema};
+use super::{
+    Autoscaling, DisruptionBudget, File, MCPServerStatus, NetworkPolicySpec, Probes, PullPolicy, Scratch,
+    ServiceAccountSpec, ServiceSpec, Sessions, Storage, schema,
+};
 
 /// An MCP server that a team shares: what to run, and how clients reach it.
 ///
@@ -44,6 +47,14 @@ use super::{MCPServerStatus, Probes, PullPolicy, Scratch, ServiceAccountSpec, Se
         .message("metadata.name becomes the name of a Service: use at most 63 lower-case letters, digits and '-', starting with a letter and ending with a letter or digit")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.replicas) || !has(self.autoscaling)")
+        .message("replicas and autoscaling both set the number of pods: remove one of them"),
+    validation = Rule::new("!((has(self.replicas) && self.replicas > 1) || (has(self.autoscaling) && self.autoscaling.maxReplicas > 1)) || (has(self.sessions) && self.sessions == 'Stateless') || (has(self.service) && has(self.service.sessionAffinity) && self.service.sessionAffinity == 'ClientIP')")
+        .message("more than one pod needs sessions: Stateless if any pod can answer any request, or else service.sessionAffinity: ClientIP"),
+    validation = Rule::new("!((has(self.replicas) && self.replicas > 1) || (has(self.autoscaling) && self.autoscaling.maxReplicas > 1)) || !has(self.storage) || (has(self.storage.accessModes) && 'ReadWriteMany' in self.storage.accessModes)")
+        .message("more than one pod with storage needs storage.accessModes: [ReadWriteMany]")
+)]
 pub struct MCPServerSpec {
     /// Container image of the server, with a tag or digest: `ghcr.io/org/server:1.2.3` or
     /// `ghcr.io/org/server@sha256:…`. Without either, `latest` is pulled, as everywhere in
@@ -71,7 +82,8 @@ pub struct MCPServerSpec {
 
     /// Arguments given to the entrypoint (the image's own or `command`), in place of the image's
     /// default arguments. Many servers need one to leave stdio, such as
-    /// `[--transport, streamable-http]`. `$(NAME)` stands for a variable of `env`.
+    /// `[--transport, streamable-http]`. `$(NAME)` stands for a variable of the server, `$$(NAME)` for
+    /// that text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub args: Vec<String>,
@@ -90,7 +102,11 @@ pub struct MCPServerSpec {
     pub path: Option<String>,
 
     /// Environment variables of the server, as in a container; `$(NAME)` in a value stands for a
-    /// variable above it. Default: none.
+    /// variable above it, `$$(NAME)` for that text. Above all stand Landfall's own: `MCP_PUBLIC_URL`,
+    /// `MCP_PUBLIC_HOST`, `MCP_ALLOWED_HOSTS`, `MCP_SERVICE_HOST`, `MCP_PORT`, `MCP_PATH` and
+    /// `NAMESPACE`; one given here replaces it.
+    /// `MCP_ALLOWED_HOSTS` is every host name, without and with port, under which the server is
+    /// called, separated by commas: for servers that check the Host header. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 512))]
@@ -102,6 +118,14 @@ pub struct MCPServerSpec {
     #[schemars(length(max = 64))]
     pub env_from: Vec<EnvFromSource>,
 
+    /// Files that are mounted into the container, read-only, each by itself: what else is in its
+    /// directory stays. Pods are made anew when one changes. Default: none.
+    /// Example: `[{path: /etc/server/config.toml, content: 'url = "$(MCP_PUBLIC_URL)"'}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["path".into()]))]
+    #[schemars(length(max = 64))]
+    pub files: Vec<File>,
+
     /// Directories that the server may write to and that are empty at each start of a pod (emptyDir
     /// volumes). `/tmp` is always one of them; name it here only to limit it. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -109,12 +133,66 @@ pub struct MCPServerSpec {
     #[schemars(length(max = 32))]
     pub scratch: Vec<Scratch>,
 
+    /// Storage of the server itself, which outlives its pods. With it, an old pod ends before a new
+    /// one starts, since most volumes can be used by one at a time. Default: none.
+    /// Example: `{mountPath: /data, size: 1Gi}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+
+    /// Further volumes of the pods, as `pod.spec.volumes` (see `kubectl explain pod.spec.volumes`);
+    /// `volumeMounts` says where they appear. Default: none.
+    /// Example: `[{name: models, persistentVolumeClaim: {claimName: models}}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::raw_objects")]
+    pub volumes: Vec<Map<String, Value>>,
+
+    /// Where volumes appear in the server's container, as in a container. Default: none.
+    /// Example: `[{name: models, mountPath: /models, readOnly: true}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["mountPath".into()]))]
+    #[schemars(length(max = 64))]
+    pub volume_mounts: Vec<VolumeMount>,
+
+    /// Containers that run one after the other before the server starts, as
+    /// `pod.spec.initContainers` (see `kubectl explain pod.spec.initContainers`); their
+    /// `securityContext` has the same default as the server's. They can mount `volumes`, and the
+    /// volumes of `scratch` (`tmp`, `scratch-0`, …) and `storage` (`storage`). Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::raw_objects")]
+    pub init_containers: Vec<Map<String, Value>>,
+
+    /// Makes pods anew when a key that `env`, `envFrom`, `files`, `volumes` or `initContainers` use of
+    /// a `ConfigMap` or Secret changes, appears or goes away; keys that are not used do not count.
+    /// Secrets count only where Landfall watches them. Default: true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout_on_change: Option<bool>,
+
     /// Number of pods. Default: one at first, and from then on whatever an autoscaler or
     /// `kubectl scale deployment` sets: Landfall leaves the number alone while this is absent.
     /// Zero stops the server and keeps everything else.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10000))]
     pub replicas: Option<i32>,
+
+    /// Whether the server remembers its clients between requests. More than one pod of a `Stateful`
+    /// server needs `service.sessionAffinity: ClientIP`. Default: `Stateful`, as most servers are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
+
+    /// Sets the number of pods by their load (a `HorizontalPodAutoscaler`), in place of `replicas`.
+    /// Default: none. Example: `{maxReplicas: 5}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
+
+    /// How many pods may be missing while nodes are drained (a `PodDisruptionBudget`). Default: none.
+    /// Example: `{maxUnavailable: 1}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disruption_budget: Option<DisruptionBudget>,
+
+    /// Who may call the server, and whom it may call (a `NetworkPolicy`). Default: everybody, both
+    /// ways.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_policy: Option<NetworkPolicySpec>,
 
     /// CPU and memory of the server's container; there is no other container beside it. Default:
     /// none. Example: `{requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}}`.

@@ -1,11 +1,16 @@
 //! The identity of the server's pods.
 
+use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The identity of the server's pods.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.name) || !has(self.annotations) || self.annotations.size() == 0")
+    .message("serviceAccount.annotations are for the ServiceAccount that Landfall makes: remove them, or remove serviceAccount.name"))]
 pub struct ServiceAccountSpec {
     /// An existing `ServiceAccount` of the same namespace. Default: Landfall makes one that has the
     /// server's name and no rights.
@@ -19,4 +24,55 @@ pub struct ServiceAccountSpec {
     /// Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub automount_token: bool,
+
+    /// Annotations of the `ServiceAccount`, by which clouds give it an identity of theirs.
+    /// Default: none. Example: `{eks.amazonaws.com/role-arn: "arn:aws:iam::1:role/mcp"}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub annotations: BTreeMap<String, String>,
+
+    /// What the server may do in its namespace, as in a Role. Kubernetes lets Landfall give only
+    /// rights that it has itself. Default: none.
+    /// Example: `[{apiGroups: [''], resources: [pods], verbs: [get, list, watch]}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub rules: Vec<PolicyRule>,
+
+    /// Existing roles that the server has in its namespace. Kubernetes lets Landfall bind only roles
+    /// whose rights it has itself, or that it may `bind`. Default: none.
+    /// Example: `[{kind: ClusterRole, name: view}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub bind: Vec<RoleReference>,
+}
+
+/// An existing role.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleReference {
+    /// Kind of the role. A `ClusterRole` is bound in the server's namespace alone.
+    pub kind: RoleKind,
+
+    /// Name of the role.
+    #[schemars(length(min = 1, max = 160))]
+    pub name: String,
+}
+
+/// Kind of a role.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoleKind {
+    /// Of the server's namespace.
+    Role,
+    /// Of the cluster.
+    ClusterRole,
+}
+
+impl RoleKind {
+    /// The kind as Kubernetes spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Role => "Role",
+            Self::ClusterRole => "ClusterRole",
+        }
+    }
 }

@@ -5,11 +5,9 @@
 //! Comparing the wish with the live object shows that somebody else has changed what we own. Fields
 //! that the wish does not name belong to others and are not looked at.
 
-use ring::digest;
 use serde_json::Value;
-use std::fmt::Write;
 
-use crate::quantity;
+use crate::{digest, quantity};
 
 /// Annotation with the hash of what was applied.
 pub const APPLIED_HASH: &str = "landfall.dev/applied-hash";
@@ -25,10 +23,9 @@ pub enum Difference {
     Drifted(String),
 }
 
-/// Adds the hash annotation to `desired`.
-pub fn seal(desired: &mut Value) {
-    let hash = hash(desired);
-    desired["metadata"]["annotations"][APPLIED_HASH] = Value::String(hash);
+/// Adds the annotation with the hash of `wish`, which `desired` was made of.
+pub fn seal(desired: &mut Value, wish: &Value) {
+    desired["metadata"]["annotations"][APPLIED_HASH] = Value::String(hash(wish));
 }
 
 /// `None` if `live` is what the sealed `desired` says.
@@ -42,11 +39,7 @@ pub fn difference(desired: &Value, live: Option<&Value>) -> Option<Difference> {
 }
 
 fn hash(value: &Value) -> String {
-    let digest = digest::digest(&digest::SHA256, value.to_string().as_bytes());
-    digest.as_ref()[..12].iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    digest::of(value.to_string().as_bytes()).text()
 }
 
 /// Where in an object the comparison is.
@@ -75,7 +68,9 @@ impl<'a> Place<'a> {
     /// Whether a value here is an amount, which the API server may have put into other letters.
     fn holds_quantity(&self) -> bool {
         let above = self.parent.map_or("", |parent| parent.field);
-        matches!(above, "requests" | "limits") || matches!(self.field, "sizeLimit" | "divisor")
+        matches!(above, "requests" | "limits")
+            || matches!(self.field, "sizeLimit" | "divisor" | "averageValue")
+            || (above == "target" && self.field == "value")
     }
 }
 
@@ -151,9 +146,9 @@ fn merge_keys(place: &Place<'_>) -> Option<&'static [&'static str]> {
         | "schedulingGates" => &["name"],
         "volumeMounts" => &["mountPath"],
         "volumeDevices" => &["devicePath"],
-        // In a Service's spec, and in a container.
         "ports" if above == "spec" => &["port", "protocol"],
-        "ports" => &["containerPort", "protocol"],
+        // Those of a NetworkPolicy belong to one owner as a whole.
+        "ports" if above.ends_with("ontainers") => &["containerPort", "protocol"],
         "hostAliases" => &["ip"],
         "topologySpreadConstraints" => &["topologyKey", "whenUnsatisfiable"],
         "ownerReferences" => &["uid"],
@@ -167,7 +162,8 @@ mod tests {
     use serde_json::json;
 
     fn sealed(mut value: Value) -> Value {
-        seal(&mut value);
+        let wish = value.clone();
+        seal(&mut value, &wish);
         value
     }
 
@@ -221,6 +217,27 @@ mod tests {
         let mut desired = deployment();
         desired["spec"]["template"]["spec"]["tolerations"] = json!([]);
         assert_eq!(difference(&sealed(desired), Some(&live())), Some(Difference::Changed));
+    }
+
+    #[test]
+    fn amounts_of_an_autoscaler_are_compared_as_amounts() {
+        let metrics = |value: &str| {
+            json!({"metadata": {}, "spec": {"metrics": [
+                {"type": "Pods", "pods": {"target": {"type": "AverageValue", "averageValue": value}}},
+                {"type": "Object", "object": {"target": {"type": "Value", "value": value}}},
+            ]}})
+        };
+        let desired = sealed(metrics("1000m"));
+        let mut live = sealed(metrics("1000m"));
+        live["spec"] = metrics("1")["spec"].clone();
+        assert_eq!(difference(&desired, Some(&live)), None);
+    }
+
+    #[test]
+    fn ports_of_a_network_policy_are_in_order() {
+        let ports = json!([{"port": 53, "protocol": "UDP"}, {"port": 54, "protocol": "UDP"}]);
+        let desired = sealed(json!({"metadata": {}, "spec": {"egress": [{"ports": ports}]}}));
+        assert_eq!(difference(&desired, Some(&desired)), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use kube::ResourceExt;
 
-use crate::cache::owner_uid;
+use crate::cache::owner;
 use crate::children::Child;
 
 /// A child could not be made as it should be.
@@ -17,6 +17,9 @@ pub enum ApplyError {
     /// The operator may not do it. An administrator has to grant the right.
     #[error("the operator may not {verb} {kind} \"{name}\": {message}; grant it that right, as its Helm chart does")]
     Forbidden { verb: &'static str, kind: String, name: String, message: String },
+    /// Kubernetes cannot change an existing object so. A person has to decide.
+    #[error("{kind} \"{name}\" cannot be changed so. {message}")]
+    ChangeRefused { kind: String, name: String, message: String },
     /// Somebody else wrote at the same time. Trying again helps.
     #[error("{kind} \"{name}\" changed while it was written: {message}")]
     Conflict { kind: String, name: String, message: String },
@@ -28,7 +31,10 @@ pub enum ApplyError {
 impl ApplyError {
     /// Whether trying again at once would not help: somebody has to change something first.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::NameConflict { .. } | Self::Rejected { .. } | Self::Forbidden { .. })
+        matches!(
+            self,
+            Self::NameConflict { .. } | Self::Rejected { .. } | Self::Forbidden { .. } | Self::ChangeRefused { .. }
+        )
     }
 
     pub(super) fn new<K: Child>(verb: &'static str, name: &str, error: kube::Error) -> Self {
@@ -52,17 +58,16 @@ impl ApplyError {
 
     /// `found` has a name that a child should have.
     pub(super) fn conflict_over<K: Child>(found: &K) -> Self {
-        let owner = found
-            .meta()
-            .owner_references
-            .iter()
-            .flatten()
-            .find(|owner| Some(&owner.uid) == owner_uid(found).as_ref())
-            .map_or_else(
-                || "was not made by Landfall".to_owned(),
-                |owner| format!("belongs to {} \"{}\"", owner.kind, owner.name),
-            );
+        let owner = owner(found).map_or_else(
+            || "was not made by Landfall".to_owned(),
+            |owner| format!("belongs to {} \"{}\"", owner.kind, owner.name),
+        );
         Self::NameConflict { kind: K::kind(&()).into_owned(), name: found.name_any(), owner }
+    }
+
+    /// What exists cannot become what should be.
+    pub(super) fn change_refused<K: Child>(name: &str, message: String) -> Self {
+        Self::ChangeRefused { kind: K::kind(&()).into_owned(), name: name.to_owned(), message }
     }
 
     /// It existed a moment ago.

@@ -13,12 +13,12 @@ pub use error::ApplyError;
 
 use kube::api::{Api, DeleteParams, PartialObjectMeta, Patch, PatchParams, Preconditions};
 use kube::{Client, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 use crate::api::{FIELD_MANAGER, MCPServer};
-use crate::cache::{Cache, owner_uid};
-use crate::children::{Child, Children, Desired, Family, Live, Step};
+use crate::cache::{Cache, owner, owner_uid};
+use crate::children::{Child, Children, Desired, Family, Live, Make, Settled, Step};
 use crate::labels;
 use crate::metrics::Metrics;
 use crate::validate::ValidatedServer;
@@ -28,6 +28,14 @@ use diff::Difference;
 pub enum Caches {}
 impl Family for Caches {
     type Of<K: Child> = Arc<Cache<K>>;
+}
+
+/// Makes a cache for each kind.
+pub struct NewCaches;
+impl Make<Caches> for NewCaches {
+    fn make<K: Child>(&mut self) -> Arc<Cache<K>> {
+        Arc::new(Cache::new(group))
+    }
 }
 
 /// No stored object has this version: the first that etcd gives is larger.
@@ -101,11 +109,10 @@ impl Pass<'_> {
     /// create it.
     async fn write<K: Child>(&mut self, object: K) -> Result<Option<Arc<K>>, ApplyError> {
         let name = object.name_any();
-        let cached = K::of(&*self.applier.caches).get(&self.server.owner.uid, &name);
-        let mut desired = manifest(&object)?;
-        diff::seal(&mut desired);
+        let cached = self.cached::<K>(&name);
+        let wish = Wish::of(&object, cached.as_deref())?;
         let live = cached.as_deref().map(manifest).transpose()?;
-        let Some(difference) = diff::difference(&desired, live.as_ref()) else {
+        let Some(difference) = diff::difference(&wish.desired, live.as_ref()) else {
             return Ok(cached);
         };
         if self.server.suspend {
@@ -113,30 +120,36 @@ impl Pass<'_> {
             return Ok(cached);
         }
         tracing::info!(kind = %K::kind(&()), %name, ?difference, "applying");
-        let guard = match &cached {
-            // Should somebody have replaced it in the meantime, the API server will say so.
-            Some(cached) => json!({"uid": cached.uid()}),
-            None => json!({"resourceVersion": NEVER_STORED}),
-        };
-        let applied = match self.patch::<K>(&name, desired.clone(), guard).await {
+        if cached.as_deref().is_some_and(|it| owner(it).is_none()) && owner(&object).is_some() {
+            self.ensure_alive::<K>(&name).await?;
+        }
+        let applied = match self.patch(&name, wish).await {
             Err(ApplyError::Conflict { .. }) if difference == Difference::Missing => {
-                self.take_back::<K>(&name, desired).await?
+                self.take_back(&name, &object).await?
             }
             other => other?,
         };
         Ok(Some(self.remember(applied)))
     }
 
+    /// The object as the cache has it, if it is this server's.
+    fn cached<K: Child>(&self, name: &str) -> Option<Arc<K>> {
+        let cache = K::of(&*self.applier.caches);
+        let without_owner = || cache.get(&group_without_owner(&self.server.namespace, self.server.name.as_str()), name);
+        cache.get(&self.server.owner.uid, name).or_else(without_owner)
+    }
+
     /// Applies over an object that the cache did not show, if it is this server's.
-    async fn take_back<K: Child>(&self, name: &str, desired: Value) -> Result<K, ApplyError> {
+    async fn take_back<K: Child>(&self, name: &str, object: &K) -> Result<K, ApplyError> {
         let found = self.api::<K>().get_opt(name).await.map_err(|error| ApplyError::new::<K>("get", name, error))?;
         let Some(found) = found else { return Err(ApplyError::vanished::<K>(name)) };
         match owner_uid(&found) {
             Some(uid) if uid == self.server.owner.uid => {}
-            None if is_orphan(&found, self.server) => self.ensure_alive::<K>(name).await?,
+            None if is_orphan(&found, self.server) && owner(object).is_some() => self.ensure_alive::<K>(name).await?,
+            None if is_orphan(&found, self.server) => {}
             _ => return Err(ApplyError::conflict_over(&found)),
         }
-        self.patch::<K>(name, desired, json!({"uid": found.uid()})).await
+        self.patch(name, Wish::of(object, Some(&found))?).await
     }
 
     /// A server that is being deleted with `--cascade=orphan` lets go of its children one by one,
@@ -152,9 +165,10 @@ impl Pass<'_> {
         if server.as_ref().is_some_and(is_alive) { Ok(()) } else { Err(ApplyError::vanished::<K>(name)) }
     }
 
-    async fn patch<K: Child>(&self, name: &str, mut desired: Value, guard: Value) -> Result<K, ApplyError> {
-        if let (Some(metadata), Value::Object(guard)) = (desired["metadata"].as_object_mut(), guard) {
-            metadata.extend(guard);
+    async fn patch<K: Child>(&self, name: &str, wish: Wish) -> Result<K, ApplyError> {
+        let mut desired = wish.desired;
+        if let Some(metadata) = desired["metadata"].as_object_mut() {
+            metadata.extend(wish.guard);
         }
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let result = self.api::<K>().patch(name, &params, &Patch::Apply(&desired)).await;
@@ -194,6 +208,50 @@ impl Pass<'_> {
     fn api<K: Child>(&self) -> Api<K> {
         Api::namespaced(self.applier.client.clone(), &self.server.namespace)
     }
+}
+
+/// An object as it should be, and what has to be so of the one that exists for it to be written.
+struct Wish {
+    desired: Value,
+    guard: Map<String, Value>,
+}
+
+impl Wish {
+    fn of<K: Child>(object: &K, live: Option<&K>) -> Result<Self, ApplyError> {
+        let wish = manifest(object)?;
+        let mut desired = wish.clone();
+        let mut guard = Map::new();
+        if let Some(live) = live {
+            let mut object = object.clone();
+            let settled =
+                object.settle(live).map_err(|message| ApplyError::change_refused::<K>(&object.name_any(), message))?;
+            // Should somebody have replaced it in the meantime, the API server will say so.
+            guard.insert("uid".into(), json!(live.uid()));
+            if settled == Settled::TakenOver {
+                desired = manifest(&object)?;
+                guard.insert("resourceVersion".into(), json!(live.resource_version()));
+            }
+        } else {
+            guard.insert("resourceVersion".into(), json!(NEVER_STORED));
+        }
+        diff::seal(&mut desired, &wish);
+        Ok(Self { desired, guard })
+    }
+}
+
+/// The group in which a cache has a child: its owner's uid. One that may outlive its owner is
+/// found without, too.
+fn group<K: Child>(object: &K) -> Option<String> {
+    owner_uid(object).or_else(|| {
+        let server = object.labels().get(labels::INSTANCE).filter(|_| K::MAY_OUTLIVE)?;
+        let is_ours = object.annotations().contains_key(diff::APPLIED_HASH);
+        is_ours.then(|| group_without_owner(&object.namespace().unwrap_or_default(), server))
+    })
+}
+
+/// A name has no `/`, and neither has a uid.
+fn group_without_owner(namespace: &str, server: &str) -> String {
+    format!("{namespace}/{server}")
 }
 
 /// The object as JSON, with its type.

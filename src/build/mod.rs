@@ -1,8 +1,15 @@
 //! `ValidatedServer -> Children<Desired>`: what should exist, one file per kind of child. Pure, and
 //! it cannot fail.
 
+mod config_map;
 mod deployment;
+mod horizontal_pod_autoscaler;
+mod network_policy;
+mod persistent_volume_claim;
 mod pod;
+mod pod_disruption_budget;
+mod role;
+mod role_binding;
 mod service;
 mod service_account;
 
@@ -19,6 +26,18 @@ pub const SERVER_CONTAINER: &str = "server";
 /// Name of the port that speaks MCP, in the pod and in the Service.
 pub const MCP_PORT: &str = "mcp";
 
+/// Name of the volume with the files whose text stands in the spec.
+pub const FILES_VOLUME: &str = "files";
+
+/// Name of the volume with the server's own storage.
+pub const STORAGE_VOLUME: &str = "storage";
+
+/// Annotation of pods with the hash of the keys that they use of Secrets and `ConfigMaps`.
+pub const REFERENCES_HASH: &str = "landfall.dev/references-hash";
+
+/// Annotation of pods with the hash of their files.
+const FILES_HASH: &str = "landfall.dev/files-hash";
+
 /// Everything that `server` needs.
 pub fn build(server: &ValidatedServer) -> Children<Desired> {
     struct Build<'a>(&'a ValidatedServer);
@@ -32,8 +51,13 @@ pub fn build(server: &ValidatedServer) -> Children<Desired> {
 
 /// Metadata of a child that has the server's own name.
 fn metadata(server: &ValidatedServer) -> ObjectMeta {
+    metadata_named(server, server.name.to_string())
+}
+
+/// Metadata of a child that is one of several, or of a kind that others make for themselves, too.
+fn metadata_named(server: &ValidatedServer, name: String) -> ObjectMeta {
     ObjectMeta {
-        name: Some(server.name.to_string()),
+        name: Some(name),
         namespace: Some(server.namespace.clone()),
         labels: Some(labels::recommended(&server.name)),
         owner_references: Some(vec![server.owner.clone()]),
@@ -51,5 +75,9 @@ fn listed<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod samples;
 #[cfg(test)]
 mod tests;

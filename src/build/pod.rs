@@ -2,25 +2,32 @@
 
 use k8s_openapi::DeepMerge;
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EmptyDirVolumeSource, Lifecycle, LifecycleHandler, PodSpec, PodTemplateSpec, SleepAction,
-    Volume, VolumeMount,
+    ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, KeyToPath, Lifecycle, LifecycleHandler,
+    PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, SecretVolumeSource, SleepAction, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::BTreeMap;
 
-use super::{MCP_PORT, SERVER_CONTAINER, filled, listed};
+use super::{
+    FILES_HASH, FILES_VOLUME, MCP_PORT, REFERENCES_HASH, SERVER_CONTAINER, STORAGE_VOLUME, config_map, filled, listed,
+    persistent_volume_claim,
+};
 use crate::api::ScratchMedium;
 use crate::labels;
-use crate::validate::{Identity, ValidatedServer};
+use crate::validate::{FileSource, PlannedFile, Rollout, ValidatedServer};
 
 /// Seconds for which a stopping pod still answers, so that load balancers can move on first.
 const DRAIN_SECONDS: i64 = 5;
+
+/// Name that the one file of a volume has in it.
+const FILE_KEY: &str = "file";
 
 /// The template, with `podTemplate` merged over it.
 pub(super) fn template(server: &ValidatedServer) -> PodTemplateSpec {
     let mut template = PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(server.pod_labels.clone()),
-            annotations: filled(server.pod_annotations.clone()),
+            annotations: filled(annotations(server)),
             ..ObjectMeta::default()
         }),
         spec: Some(pod_spec(server)),
@@ -33,15 +40,20 @@ pub(super) fn template(server: &ValidatedServer) -> PodTemplateSpec {
     template
 }
 
+fn annotations(server: &ValidatedServer) -> BTreeMap<String, String> {
+    let Rollout { files, references } = &server.rollout;
+    let hashes = [(FILES_HASH, files), (REFERENCES_HASH, references)];
+    let hashes = hashes.into_iter().filter_map(|(key, hash)| Some((key.to_owned(), hash.clone()?)));
+    server.pod_annotations.clone().into_iter().chain(hashes).collect()
+}
+
 fn pod_spec(server: &ValidatedServer) -> PodSpec {
     let scheduling = server.scheduling.clone();
     PodSpec {
+        init_containers: listed(server.pod_parts.init_containers.clone()),
         containers: vec![container(server)],
         volumes: listed(volumes(server)),
-        service_account_name: Some(match &server.identity {
-            Identity::Own => server.name.to_string(),
-            Identity::Existing(name) => name.clone(),
-        }),
+        service_account_name: Some(server.account().to_owned()),
         automount_service_account_token: Some(server.automount_token),
         // A Service called "mcp" would otherwise put MCP_PORT=tcp://… into the server's environment.
         enable_service_links: Some(false),
@@ -118,7 +130,51 @@ fn volumes(server: &ValidatedServer) -> Vec<Volume> {
         }),
         ..Volume::default()
     });
-    scratch.collect()
+    let contents = server.files.iter().any(|it| it.content().is_some()).then(|| Volume {
+        name: FILES_VOLUME.into(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: config_map::name(&server.name),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
+    let storage = server.storage.iter().map(|_| Volume {
+        name: STORAGE_VOLUME.into(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name: persistent_volume_claim::name(&server.name),
+            read_only: None,
+        }),
+        ..Volume::default()
+    });
+    let files = contents.into_iter().chain(server.files.iter().filter_map(file_volume));
+    scratch.chain(storage).chain(files).chain(server.pod_parts.volumes.iter().cloned()).collect()
+}
+
+/// The volume of a file that is kept in an object of the user.
+fn file_volume(file: &PlannedFile) -> Option<Volume> {
+    let volume = Volume { name: file.volume.clone(), ..Volume::default() };
+    let items = |key: &str| Some(vec![KeyToPath { key: key.into(), path: FILE_KEY.into(), mode: None }]);
+    match &file.source {
+        FileSource::Content { .. } => None,
+        FileSource::ConfigMap(it) => Some(Volume {
+            config_map: Some(ConfigMapVolumeSource {
+                name: it.name.clone(),
+                items: items(&it.key),
+                optional: it.optional,
+                default_mode: None,
+            }),
+            ..volume
+        }),
+        FileSource::Secret(it) => Some(Volume {
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(it.name.clone()),
+                items: items(&it.key),
+                optional: it.optional,
+                default_mode: None,
+            }),
+            ..volume
+        }),
+    }
 }
 
 fn mounts(server: &ValidatedServer) -> Vec<VolumeMount> {
@@ -127,5 +183,17 @@ fn mounts(server: &ValidatedServer) -> Vec<VolumeMount> {
         mount_path: scratch.path.clone(),
         ..VolumeMount::default()
     });
-    scratch.collect()
+    let files = server.files.iter().map(|file| VolumeMount {
+        name: file.volume.clone(),
+        mount_path: file.path.clone(),
+        sub_path: Some(file.content().map_or(FILE_KEY, |(key, _)| key).into()),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    });
+    let storage = server.storage.iter().map(|storage| VolumeMount {
+        name: STORAGE_VOLUME.into(),
+        mount_path: storage.mount_path.clone(),
+        ..VolumeMount::default()
+    });
+    scratch.chain(storage).chain(files).chain(server.pod_parts.volume_mounts.iter().cloned()).collect()
 }

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 
-use super::metadata;
+use super::{filled, metadata};
 use crate::children::Child;
 use crate::validate::{Identity, ValidatedServer};
 
@@ -11,11 +11,11 @@ impl Child for ServiceAccount {
     fn build(server: &ValidatedServer) -> Vec<Self> {
         match server.identity {
             Identity::Existing(_) => Vec::new(),
-            Identity::Own => vec![Self {
-                metadata: metadata(server),
-                automount_service_account_token: Some(false),
-                ..Self::default()
-            }],
+            Identity::Own => {
+                let mut metadata = metadata(server);
+                metadata.annotations = filled(server.rights.annotations.clone());
+                vec![Self { metadata, automount_service_account_token: Some(false), ..Self::default() }]
+            }
         }
     }
 }

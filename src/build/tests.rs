@@ -1,8 +1,12 @@
 use super::build;
-use crate::children::{Child, Children, Desired};
+use crate::children::{Child, Children, Desired, Settled};
 use crate::testing::{smallest, smallest_with, validated};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde_json::{Value, json};
 
 fn children(spec: &Value) -> Children<Desired> {
@@ -28,6 +32,20 @@ fn full() -> Value {
             {"name": "URL", "value": "http://db:1/$(TOKEN)"},
         ],
         "envFrom": [{"configMapRef": {"name": "settings"}}],
+        "files": [
+            {"path": "/etc/server/config.toml", "content": "url = \"$(MCP_PUBLIC_URL)\"\n"},
+            {"path": "/etc/server/ca.crt", "configMapKeyRef": {"name": "ca", "key": "ca.crt"}},
+            {"path": "/etc/server/tools.yaml", "secretKeyRef": {"name": "tools", "key": "tools.yaml", "optional": true}},
+        ],
+        "storage": {"mountPath": "/data", "size": "1Gi", "storageClassName": "fast", "accessModes": ["ReadWriteMany"]},
+        "disruptionBudget": {"minAvailable": "50%"},
+        "networkPolicy": {
+            "ingress": [{"namespaceSelector": {"matchLabels": {"team": "a"}}}],
+            "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}],
+        },
+        "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
+        "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": true}],
+        "initContainers": [{"name": "migrate", "image": "migrate:1", "volumeMounts": [{"name": "storage", "mountPath": "/data"}]}],
         "scratch": [{"path": "/tmp", "sizeLimit": "64Mi"}, {"path": "/dev/shm", "medium": "Memory"}],
         "replicas": 2,
         "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "128Mi"}},
@@ -37,7 +55,9 @@ fn full() -> Value {
         },
         "securityContext": {"readOnlyRootFilesystem": true},
         "podSecurityContext": {"runAsUser": 1000},
-        "serviceAccount": {"name": "existing", "automountToken": true},
+        "serviceAccount": {"name": "existing", "automountToken": true,
+            "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
+            "bind": [{"kind": "ClusterRole", "name": "view"}]},
         "service": {
             "port": 80,
             "type": "LoadBalancer",
@@ -74,6 +94,12 @@ fn a_server_with_every_field() {
     let children = children(&full());
     insta::assert_snapshot!("full_deployment", yaml::<Deployment>(&children));
     insta::assert_snapshot!("full_service", yaml::<Service>(&children));
+    insta::assert_snapshot!("full_role", yaml::<Role>(&children));
+    insta::assert_snapshot!("full_role_bindings", yaml::<RoleBinding>(&children));
+    insta::assert_snapshot!("full_network_policy", yaml::<NetworkPolicy>(&children));
+    insta::assert_snapshot!("full_pod_disruption_budget", yaml::<PodDisruptionBudget>(&children));
+    insta::assert_snapshot!("full_config_map", yaml::<ConfigMap>(&children));
+    insta::assert_snapshot!("full_persistent_volume_claim", yaml::<PersistentVolumeClaim>(&children));
     assert!(children.service_accounts.is_empty(), "an existing ServiceAccount is not ours to make");
 }
 
@@ -119,4 +145,93 @@ fn the_service_leads_to_the_pods_and_every_child_is_owned() {
             assert_eq!(it.labels.as_ref().expect("labels")["app.kubernetes.io/managed-by"], "landfall");
         }
     }
+}
+
+fn claim(storage: &Value) -> PersistentVolumeClaim {
+    let mut spec = json!({"mountPath": "/data", "size": "1Gi"});
+    for (key, value) in storage.as_object().expect("an object") {
+        spec[key] = value.clone();
+    }
+    children(&smallest_with(&json!({"storage": spec}))).persistent_volume_claims.remove(0)
+}
+
+#[test]
+fn storage_has_an_owner_only_where_it_shall_go_with_it() {
+    assert_eq!(claim(&json!({})).metadata.owner_references, None);
+    assert_eq!(claim(&json!({"retain": true})).metadata.owner_references, None);
+    assert!(claim(&json!({"retain": false})).metadata.owner_references.is_some());
+}
+
+#[test]
+fn storage_grows_and_changes_in_no_other_way() {
+    let live = claim(&json!({"size": "2Gi", "storageClassName": "fast"}));
+    let settle = |storage: &Value| {
+        let mut claim = claim(storage);
+        claim.settle(&live).map(|settled| (settled, claim.spec.and_then(|it| it.storage_class_name)))
+    };
+    let fast = Some("fast".to_owned());
+    for size in ["2Gi", "2048Mi", "3Gi"] {
+        let same = json!({"size": size, "storageClassName": "fast"});
+        assert_eq!(settle(&same), Ok((Settled::AsItWas, fast.clone())));
+    }
+    assert_eq!(settle(&json!({"size": "2Gi"})), Ok((Settled::TakenOver, fast)), "the class that it has is the default");
+    let refused = [
+        (
+            json!({"size": "1Gi"}),
+            "spec.storage.size: 1Gi is less than the 2Gi that it has, and storage cannot shrink: ",
+        ),
+        (
+            json!({"size": "2Gi", "storageClassName": "slow"}),
+            "spec.storage.storageClassName: it was made with \"fast\" and cannot become \"slow\": ",
+        ),
+        (
+            json!({"size": "2Gi", "accessModes": ["ReadWriteMany"]}),
+            "spec.storage.accessModes: it was made with \"ReadWriteOnce\" and cannot become \"ReadWriteMany\": ",
+        ),
+    ];
+    for (storage, expected) in refused {
+        let found = settle(&storage).expect_err("refused");
+        assert!(found.starts_with(expected), "{found}");
+    }
+}
+
+#[test]
+fn ceasing_to_name_the_replicas_leaves_their_number() {
+    let deployment = |spec: &Value| children(spec).deployments.remove(0);
+    let settle = |replicas: i32| {
+        let mut wanted = deployment(&smallest());
+        let live = deployment(&smallest_with(&json!({"replicas": replicas})));
+        let settled = wanted.settle(&live).expect("fine");
+        (settled, wanted.spec.and_then(|it| it.replicas))
+    };
+    assert_eq!(settle(3), (Settled::TakenOver, Some(3)));
+    assert_eq!(settle(0), (Settled::TakenOver, Some(0)));
+    assert_eq!(settle(1), (Settled::AsItWas, None));
+}
+
+#[test]
+fn an_autoscaler_sets_the_replicas_alone() {
+    let spec = smallest_with(&json!({
+        "replicas": 2,
+        "autoscaling": {"maxReplicas": 5, "memoryPercent": 70, "metrics": [
+            {"type": "Pods", "pods": {"metric": {"name": "calls"}, "target": {"type": "AverageValue", "averageValue": "100"}}},
+        ]},
+        "resources": {"requests": {"memory": "64Mi"}},
+    }));
+    let children = children(&spec);
+    insta::assert_snapshot!("autoscaler", yaml::<HorizontalPodAutoscaler>(&children));
+    assert_eq!(children.deployments[0].spec.as_ref().and_then(|it| it.replicas), None);
+}
+
+#[test]
+fn a_closed_direction_has_no_rule_and_an_open_one_no_policy() {
+    let policy = |rules: Value| {
+        let children = children(&smallest_with(&json!({"networkPolicy": rules})));
+        children.network_policies.first().and_then(|it| it.spec.clone())
+    };
+    assert_eq!(policy(json!({})), None);
+    let closed = policy(json!({"ingress": []})).expect("a policy");
+    assert_eq!((closed.policy_types, closed.ingress), (Some(vec!["Ingress".to_owned()]), None));
+    let silent = policy(json!({"egress": []})).expect("a policy");
+    assert_eq!((silent.policy_types, silent.egress), (Some(vec!["Egress".to_owned()]), None));
 }

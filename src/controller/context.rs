@@ -11,7 +11,7 @@ use super::backoff::Backoff;
 use super::references::ReferenceCache;
 use super::report::Reporter;
 use crate::api::{MCPServer, MCPServerStatus};
-use crate::apply::{Applier, Caches};
+use crate::apply::{Applier, Caches, NewCaches};
 use crate::cache::Cache;
 use crate::children::{Child, Children, Make};
 use crate::labels;
@@ -35,20 +35,11 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(client: Client, metrics: Arc<Metrics>, platform: Platform, watch_secrets: bool) -> Self {
-        struct NewCaches;
-        impl Make<Caches> for NewCaches {
-            fn make<K: Child>(&mut self) -> Arc<Cache<K>> {
-                Arc::new(Cache::new(crate::cache::owner_uid))
-            }
-        }
+        let caches = Arc::new(Children::from_each(&mut NewCaches));
         Self {
-            applier: Applier {
-                client: client.clone(),
-                caches: Arc::new(Children::from_each(&mut NewCaches)),
-                metrics: Arc::clone(&metrics),
-            },
+            applier: Applier { client: client.clone(), caches: Arc::clone(&caches), metrics: Arc::clone(&metrics) },
             pods: Arc::new(Cache::new(|pod: &PodView| Some(pod_group(&pod.metadata)))),
-            references: ReferenceCache::new(watch_secrets),
+            references: ReferenceCache::new(watch_secrets, caches),
             reporter: Reporter::new(client.clone(), Arc::clone(&metrics)),
             backoff: Backoff::default(),
             metrics,

@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use crate::api::MCPServer;
 use crate::apply::Caches;
+use crate::cache::owner;
 use crate::children::{Child, Children, Family, Make};
 use crate::labels;
 use crate::references::Source;
@@ -128,7 +129,7 @@ impl Scope {
             fn make<K: Child>(&mut self) {
                 let cache = Arc::clone(K::of(self.1));
                 let changes = self.0.changes::<K>(&managed(), K::trim, move |event| cache.observe(event));
-                self.2.push(Box::new(move |controller| controller.owns_stream(changes)));
+                self.2.push(Box::new(move |controller| controller.watches_stream(changes, |child| server_of(&child))));
             }
         }
         let mut watch = Watch(self, &context.applier.caches, Vec::new());
@@ -215,6 +216,13 @@ impl Scope {
 enum Watched {}
 impl Family for Watched {
     type Of<K: Child> = ();
+}
+
+/// The server that a child belongs to: its owner, or for one that outlived it, whoever has its name.
+fn server_of<K: Child>(child: &K) -> Option<ServerRef> {
+    let owner = owner(child).map(|owner| (owner.kind == MCPServer::kind(&())).then_some(&owner.name));
+    let name = owner.unwrap_or_else(|| child.labels().get(labels::INSTANCE).filter(|_| K::MAY_OUTLIVE))?;
+    Some(ServerRef::new(name).within(&child.namespace()?))
 }
 
 fn referrers<K: Resource>(context: &Context, source: Source, object: &K) -> Vec<ServerRef> {

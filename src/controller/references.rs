@@ -9,12 +9,15 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::MCPServer;
+use crate::apply::Caches;
+use crate::build::REFERENCES_HASH;
 use crate::cache::Cache;
-use crate::references::{Digest, Found, References, Source, wanted};
+use crate::children::Children;
+use crate::digest::{self, Digest};
+use crate::references::{Found, References, Source, wanted};
 
 /// A `ConfigMap`, with digests in place of values.
 #[derive(Resource, Deserialize, Clone, Debug)]
@@ -43,17 +46,19 @@ pub(super) struct ReferenceCache {
     /// `None` where the operator may not watch Secrets.
     pub(super) secrets: Option<Cache<SecretKeys>>,
     referrers: Mutex<HashMap<Target, HashSet<String>>>,
+    children: Arc<Children<Caches>>,
 }
 
 /// Kind, namespace and name.
 type Target = (Source, String, String);
 
 impl ReferenceCache {
-    pub(super) fn new(watch_secrets: bool) -> Self {
+    pub(super) fn new(watch_secrets: bool, children: Arc<Children<Caches>>) -> Self {
         Self {
             config_maps: Cache::new(ResourceExt::namespace),
             secrets: watch_secrets.then(|| Cache::new(ResourceExt::namespace)),
             referrers: Mutex::default(),
+            children,
         }
     }
 
@@ -65,17 +70,24 @@ impl ReferenceCache {
     pub(super) fn gather(&self, server: &MCPServer) -> References {
         let namespace = server.namespace().unwrap_or_default();
         self.remember(&namespace, server);
-        References::gather(&server.spec, |source, name| match source {
-            Source::ConfigMap => {
-                found(self.config_maps.get(&namespace, name).map(|it| {
+        let look_up =
+            |source: Source, name: &str| match source {
+                Source::ConfigMap => found(self.config_maps.get(&namespace, name).map(|it| {
                     it.data.iter().chain(&it.binary_data).map(|(key, digest)| (key.clone(), *digest)).collect()
-                }))
-            }
-            Source::Secret => self
-                .secrets
-                .as_ref()
-                .map_or(Found::Unknown, |secrets| found(secrets.get(&namespace, name).map(|it| it.data.clone()))),
-        })
+                })),
+                Source::Secret => self
+                    .secrets
+                    .as_ref()
+                    .map_or(Found::Unknown, |secrets| found(secrets.get(&namespace, name).map(|it| it.data.clone()))),
+            };
+        References::gather(&server.spec, look_up).with_running(self.running(server))
+    }
+
+    /// The hash of references that the server's pods were made with.
+    fn running(&self, server: &MCPServer) -> Option<String> {
+        let deployment = self.children.deployments.get(&server.uid()?, &server.name_any())?;
+        let pod = deployment.spec.as_ref()?.template.metadata.as_ref()?;
+        pod.annotations.as_ref()?.get(REFERENCES_HASH).cloned()
     }
 
     /// Names of the servers that refer to an object.
@@ -128,9 +140,7 @@ fn digests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut digests = BTreeMap::new();
             while let Some((key, value)) = map.next_entry::<String, String>()? {
-                let mut hasher = DefaultHasher::new();
-                value.hash(&mut hasher);
-                digests.insert(key, hasher.finish());
+                digests.insert(key, digest::of(value.as_bytes()).finish());
             }
             Ok(digests)
         }
@@ -141,8 +151,13 @@ fn digests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::NewCaches;
     use kube::runtime::watcher::Event;
     use serde_json::json;
+
+    fn children() -> Arc<Children<Caches>> {
+        Arc::new(Children::from_each(&mut NewCaches))
+    }
 
     fn server() -> MCPServer {
         serde_json::from_value(json!({
@@ -168,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_referrer_is_known_until_it_is_gone() {
-        let cache = ReferenceCache::new(true);
+        let cache = ReferenceCache::new(true, children());
         assert_eq!(cache.gather(&server()).missing(&server().spec).len(), 1);
         assert_eq!(cache.referrers(Source::Secret, &secret().metadata), ["it"]);
         assert!(cache.referrers(Source::ConfigMap, &secret().metadata).is_empty());
@@ -180,6 +195,6 @@ mod tests {
 
     #[test]
     fn what_may_not_be_watched_is_unknown() {
-        assert!(ReferenceCache::new(false).gather(&server()).missing(&server().spec).is_empty());
+        assert!(ReferenceCache::new(false, children()).gather(&server()).missing(&server().spec).is_empty());
     }
 }

@@ -115,8 +115,9 @@ fn news(before: Option<&Condition>, after: &Condition) -> Option<Event> {
 /// Reasons that call for a person.
 fn is_trouble(reason: &str) -> bool {
     use Reason::{
-        ContainerConfigError, CrashLooping, Forbidden, ImagePullFailed, InvalidSpec, MissingReference, NameConflict,
-        NotListening, PodsRefused, ProgressDeadlineExceeded, RejectedByCluster, Undecodable, Unschedulable,
+        ChangeRefused, ContainerConfigError, CrashLooping, Forbidden, ImagePullFailed, InvalidSpec, MissingReference,
+        NameConflict, NotListening, PodsRefused, ProgressDeadlineExceeded, RejectedByCluster, Undecodable,
+        Unschedulable,
     };
     let trouble = [
         ContainerConfigError,
@@ -130,6 +131,7 @@ fn is_trouble(reason: &str) -> bool {
         PodsRefused,
         ProgressDeadlineExceeded,
         RejectedByCluster,
+        ChangeRefused,
         Undecodable,
         Unschedulable,
     ];

@@ -11,6 +11,13 @@ fn look(deployment: impl Into<Option<Value>>, pods: Vec<Value>) -> Observation {
     let server = validated(&smallest()).expect("valid");
     let children = Children::<Live> {
         service_accounts: Vec::new(),
+        roles: Vec::new(),
+        role_bindings: Vec::new(),
+        network_policies: Vec::new(),
+        pod_disruption_budgets: Vec::new(),
+        horizontal_pod_autoscalers: Vec::new(),
+        config_maps: Vec::new(),
+        persistent_volume_claims: Vec::new(),
         services: Vec::new(),
         deployments: deployment
             .into()

@@ -3,11 +3,14 @@
 //!
 //! No value of a Secret or ConfigMap is kept, only a digest per key.
 
-use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
+mod raw;
+
+use k8s_openapi::api::core::v1::{ConfigMapKeySelector, EnvFromSource, EnvVar, SecretKeySelector};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::api::MCPServerSpec;
+use crate::api::{File, MCPServerSpec};
+use crate::digest::{Digest, Sha256};
 
 /// Kinds of objects that a spec may refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,12 +21,19 @@ pub enum Source {
     Secret,
 }
 
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Source {
+    /// The kind as Kubernetes spells it.
+    pub fn kind(self) -> &'static str {
+        match self {
             Self::ConfigMap => "ConfigMap",
             Self::Secret => "Secret",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind())
     }
 }
 
@@ -42,9 +52,6 @@ pub struct Reference {
     pub field: String,
 }
 
-/// Digest of a key's value.
-pub type Digest = u64;
-
 /// What is known of a referenced object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -60,6 +67,8 @@ pub enum Found {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct References {
     found: BTreeMap<(Source, String), Found>,
+    /// The hash that the pods which run now were made with.
+    running: Option<String>,
 }
 
 impl References {
@@ -70,7 +79,66 @@ impl References {
             let found = look_up(object.0, &object.1);
             (object, found)
         });
-        Self { found: found.collect() }
+        Self { found: found.collect(), running: None }
+    }
+
+    /// With the hash that the pods which run now were made with.
+    #[must_use]
+    pub fn with_running(mut self, hash: Option<String>) -> Self {
+        self.running = hash;
+        self
+    }
+
+    /// Whether an object, or a key of it, is known not to exist.
+    pub fn lacks(&self, source: Source, name: &str, key: Option<&str>) -> bool {
+        match self.found.get(&(source, name.to_owned())) {
+            Some(Found::Absent) => true,
+            Some(Found::Present(keys)) => key.is_some_and(|key| !keys.contains_key(key)),
+            Some(Found::Unknown) | None => false,
+        }
+    }
+
+    /// Changes when pods have to be made anew, since a key that `spec` uses has another value, has
+    /// appeared or is gone. `None` for a spec that uses none, as far as they are watched.
+    ///
+    /// `salt` is different for each server, so that nobody can see from two hashes whether two
+    /// servers have the same password.
+    pub fn hash(&self, spec: &MCPServerSpec, salt: &str) -> Option<String> {
+        let wanted = wanted(spec);
+        // What a pod cannot start without is gone, perhaps just until it is written anew: new pods
+        // would not start, so those that run are left alone.
+        let is_broken = wanted.iter().any(|it| !it.optional && self.lacks(it.source, &it.name, it.key.as_deref()));
+        if is_broken && self.running.is_some() {
+            return self.running.clone();
+        }
+        let used: BTreeSet<_> = wanted.iter().flat_map(|it| self.used(it)).collect();
+        if used.is_empty() {
+            return None;
+        }
+        let mut hash = Sha256::default();
+        hash.add(salt.as_bytes());
+        for (source, name, key, digest) in used {
+            for part in [source.kind().as_bytes(), name.as_bytes(), key.as_bytes()] {
+                hash.add(part);
+            }
+            // Nothing has an empty digest: it stands for a key that does not exist.
+            hash.add(digest.map_or(&[], |it| it.as_slice()));
+        }
+        Some(hash.text())
+    }
+
+    /// What a reference uses: source, name, key and the digest of its value. An object that is used
+    /// as a whole and does not exist has one empty key.
+    fn used<'a>(&'a self, it: &'a Reference) -> Vec<(Source, &'a str, &'a str, Option<&'a Digest>)> {
+        let name = it.name.as_str();
+        match (self.found.get(&(it.source, it.name.clone())), it.key.as_deref()) {
+            (None | Some(Found::Unknown), _) => Vec::new(),
+            (Some(Found::Absent), key) => vec![(it.source, name, key.unwrap_or_default(), None)],
+            (Some(Found::Present(keys)), Some(key)) => vec![(it.source, name, key, keys.get(key))],
+            (Some(Found::Present(keys)), None) => {
+                keys.iter().map(|(key, digest)| (it.source, name, key.as_str(), Some(digest))).collect()
+            }
+        }
     }
 
     /// A sentence for each reference of `spec` that leads nowhere and has to lead somewhere.
@@ -96,35 +164,35 @@ impl References {
 
 /// Everything that `spec` refers to.
 pub fn wanted(spec: &MCPServerSpec) -> Vec<Reference> {
-    let keys = spec.env.iter().filter_map(of_variable);
-    let whole = spec.env_from.iter().enumerate().flat_map(|(at, from)| of_source(at, from));
-    keys.chain(whole).collect()
+    let keys = spec.env.iter().filter_map(|it| of_variable("spec.env", it));
+    let whole = spec.env_from.iter().enumerate().flat_map(|(at, from)| of_source(&format!("spec.envFrom[{at}]"), from));
+    let files = spec.files.iter().filter_map(of_file);
+    keys.chain(whole).chain(files).chain(raw::wanted(spec)).collect()
 }
 
-fn of_variable(variable: &EnvVar) -> Option<Reference> {
+fn of_variable(list: &str, variable: &EnvVar) -> Option<Reference> {
     let from = variable.value_from.as_ref()?;
-    let field = format!("spec.env[{}]", variable.name);
-    if let Some(it) = &from.secret_key_ref {
-        Some(Reference {
-            source: Source::Secret,
-            name: it.name.clone(),
-            key: Some(it.key.clone()),
-            optional: it.optional.unwrap_or(false),
-            field,
-        })
-    } else {
-        from.config_map_key_ref.as_ref().map(|it| Reference {
-            source: Source::ConfigMap,
-            name: it.name.clone(),
-            key: Some(it.key.clone()),
-            optional: it.optional.unwrap_or(false),
-            field,
-        })
-    }
+    let field = format!("{list}[{}]", variable.name);
+    of_key(field, from.config_map_key_ref.as_ref(), from.secret_key_ref.as_ref())
 }
 
-fn of_source(at: usize, from: &EnvFromSource) -> Vec<Reference> {
-    let field = format!("spec.envFrom[{at}]");
+fn of_file(file: &File) -> Option<Reference> {
+    let field = format!("spec.files[{}]", file.path);
+    of_key(field, file.config_map_key_ref.as_ref(), file.secret_key_ref.as_ref())
+}
+
+fn of_key(
+    field: String,
+    config_map: Option<&ConfigMapKeySelector>,
+    secret: Option<&SecretKeySelector>,
+) -> Option<Reference> {
+    let config_map = config_map.map(|it| (Source::ConfigMap, &it.name, &it.key, it.optional));
+    let secret = secret.map(|it| (Source::Secret, &it.name, &it.key, it.optional));
+    let (source, name, key, optional) = secret.or(config_map)?;
+    Some(Reference { source, name: name.clone(), key: Some(key.clone()), optional: optional.unwrap_or(false), field })
+}
+
+fn of_source(field: &str, from: &EnvFromSource) -> Vec<Reference> {
     let secret = from.secret_ref.as_ref().map(|it| (Source::Secret, &it.name, it.optional));
     let config_map = from.config_map_ref.as_ref().map(|it| (Source::ConfigMap, &it.name, it.optional));
     let both = secret.into_iter().chain(config_map);
@@ -133,7 +201,7 @@ fn of_source(at: usize, from: &EnvFromSource) -> Vec<Reference> {
         name: name.clone(),
         key: None,
         optional: optional.unwrap_or(false),
-        field: field.clone(),
+        field: field.to_owned(),
     })
     .collect()
 }
@@ -141,6 +209,7 @@ fn of_source(at: usize, from: &EnvFromSource) -> Vec<Reference> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest;
     use serde_json::json;
 
     fn spec() -> MCPServerSpec {
@@ -171,11 +240,77 @@ mod tests {
 
     #[test]
     fn a_missing_key_is_named_with_those_that_exist() {
-        let keys = BTreeMap::from([("antropic".to_owned(), 1), ("openai".to_owned(), 2)]);
-        let references = References::gather(&spec(), |_, _| Found::Present(keys.clone()));
+        let references = References::gather(&spec(), |_, _| keys(&[("antropic", "1"), ("openai", "2")]));
         assert_eq!(
             references.missing(&spec()),
             ["spec.env[KEY]: Secret \"keys\" has no key \"anthropic\"; it has antropic, openai"]
+        );
+    }
+
+    fn keys(pairs: &[(&str, &str)]) -> Found {
+        let digest = |value: &str| digest::of(value.as_bytes()).finish();
+        Found::Present(pairs.iter().map(|(key, value)| ((*key).to_owned(), digest(value))).collect())
+    }
+
+    /// Hash with this Secret, and a `ConfigMap` that never changes.
+    fn hash(secret: &Found) -> Option<String> {
+        let references = References::gather(&spec(), |source, _| match source {
+            Source::Secret => secret.clone(),
+            Source::ConfigMap => keys(&[("a", "1")]),
+        });
+        references.hash(&spec(), "uid")
+    }
+
+    #[test]
+    fn the_hash_follows_the_keys_that_are_used() {
+        let before = hash(&keys(&[("anthropic", "1")]));
+        assert!(before.is_some());
+        assert_eq!(before, hash(&keys(&[("anthropic", "1"), ("unused", "2")])));
+        let others = [
+            keys(&[("anthropic", "2")]),
+            // Optional, and there now.
+            keys(&[("anthropic", "1"), ("openai", "1")]),
+            keys(&[("anthropic", "1"), ("openai", "")]),
+            Found::Absent,
+            Found::Unknown,
+        ];
+        let hashes: BTreeSet<_> = others.iter().map(hash).chain([before]).collect();
+        assert_eq!(hashes.len(), others.len() + 1, "{hashes:?}");
+    }
+
+    #[test]
+    fn the_hash_is_each_servers_own() {
+        let references = References::gather(&spec(), |_, _| keys(&[("anthropic", "1")]));
+        assert_ne!(references.hash(&spec(), "one"), references.hash(&spec(), "two"));
+    }
+
+    #[test]
+    fn pods_are_not_rolled_to_where_they_could_not_start() {
+        let gone = References::gather(&spec(), |_, _| Found::Absent).with_running(Some("before".into()));
+        assert_eq!(gone.hash(&spec(), "uid").as_deref(), Some("before"));
+        let there = References::gather(&spec(), |_, _| keys(&[("anthropic", "1")])).with_running(Some("before".into()));
+        assert_ne!(there.hash(&spec(), "uid").as_deref(), Some("before"));
+    }
+
+    #[test]
+    fn what_is_in_raw_parts_is_found() {
+        let mut spec = spec();
+        let raw = |value: serde_json::Value| value.as_object().cloned().expect("an object");
+        spec.volumes = vec![
+            raw(json!({"name": "a", "secret": {"secretName": "s", "items": [{"key": "k", "path": "p"}]}})),
+            raw(json!({"name": "b", "projected": {"sources": [{"configMap": {"name": "c", "optional": true}}]}})),
+            raw(json!({"name": 5})),
+        ];
+        spec.init_containers = vec![raw(json!({"name": "i", "envFrom": [{"secretRef": {"name": "e"}}]}))];
+        let found: Vec<_> = raw::wanted(&spec).into_iter().map(|it| (it.source, it.name, it.key, it.field)).collect();
+        let text = |text: &str| text.to_owned();
+        assert_eq!(
+            found,
+            [
+                (Source::Secret, text("s"), Some(text("k")), text("spec.volumes[a]")),
+                (Source::ConfigMap, text("c"), None, text("spec.volumes[b]")),
+                (Source::Secret, text("e"), None, text("spec.initContainers[i].envFrom[0]")),
+            ]
         );
     }
 

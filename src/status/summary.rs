@@ -44,6 +44,7 @@ fn refusal_reason(error: &ApplyError) -> Reason {
     match error {
         ApplyError::NameConflict { .. } => Reason::NameConflict,
         ApplyError::Forbidden { .. } => Reason::Forbidden,
+        ApplyError::ChangeRefused { .. } => Reason::ChangeRefused,
         _ => Reason::RejectedByCluster,
     }
 }

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
 
+use super::mounts::Mounts;
 use super::{Problems, ServicePlan};
 use crate::api::{MCPServerSpec, ProbeSpec, PullPolicy, ScratchMedium};
 use crate::build::MCP_PORT;
@@ -13,6 +14,7 @@ use crate::quantity;
 
 /// Always writable: most runtimes want it, and it costs nothing.
 const TMP: &str = "/tmp";
+const TMP_VOLUME: &str = "tmp";
 
 /// The probes of the container; `None` for one that is disabled.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -105,17 +107,29 @@ pub(super) fn check_resources(spec: &MCPServerSpec, problems: &mut Problems) {
     }
 }
 
-fn check_quantity(field: &str, quantity: &Quantity, problems: &mut Problems) {
+pub(super) fn check_quantity(field: &str, quantity: &Quantity, problems: &mut Problems) {
     if quantity::parse(&quantity.0).is_none_or(quantity::Amount::is_negative) {
         problems.add(field, format!("\"{}\" is no quantity: write 500m, 0.5, 128Mi or 1Gi", quantity.0));
     }
 }
 
 /// Every directory that can be written to, each with a volume of its own.
-pub(super) fn scratch(spec: &MCPServerSpec, problems: &mut Problems) -> Vec<ScratchVolume> {
-    let mut paths = BTreeSet::from([TMP]);
-    let mut volumes =
-        vec![ScratchVolume { volume: "tmp".into(), path: TMP.into(), size_limit: None, medium: ScratchMedium::Disk }];
+pub(super) fn scratch(spec: &MCPServerSpec, mounts: &mut Mounts, problems: &mut Problems) -> Vec<ScratchVolume> {
+    let mut volumes = vec![ScratchVolume {
+        volume: TMP_VOLUME.into(),
+        path: TMP.into(),
+        size_limit: None,
+        medium: ScratchMedium::Disk,
+    }];
+    // What the user mounts there can be written to as well, or is meant not to be.
+    let is_mounted = spec.volume_mounts.iter().any(|it| it.mount_path == TMP)
+        || spec.storage.as_ref().is_some_and(|it| it.mount_path == TMP);
+    if is_mounted {
+        volumes.clear();
+    } else {
+        claim_tmp(mounts, problems);
+    }
+    let mut is_limited = false;
     for (at, scratch) in spec.scratch.iter().enumerate() {
         let field = format!("spec.scratch[{at}]");
         if let Some(limit) = &scratch.size_limit {
@@ -127,15 +141,22 @@ pub(super) fn scratch(spec: &MCPServerSpec, problems: &mut Problems) -> Vec<Scra
             size_limit: scratch.size_limit.clone(),
             medium: scratch.medium.unwrap_or(ScratchMedium::Disk),
         };
-        if scratch.path == TMP {
-            volumes[0] = ScratchVolume { volume: "tmp".into(), ..volume };
-        } else if paths.insert(&scratch.path) {
-            volumes.push(volume);
+        if scratch.path == TMP && !is_limited && !is_mounted {
+            is_limited = true;
+            volumes[0] = ScratchVolume { volume: TMP_VOLUME.into(), ..volume };
         } else {
-            problems.add(format!("{field}.path"), format!("\"{}\" is named twice: keep one", scratch.path));
+            mounts.volume(&field, &volume.volume, problems);
+            mounts.directory(&format!("{field}.path"), &scratch.path, problems);
+            volumes.push(volume);
         }
     }
     volumes
+}
+
+fn claim_tmp(mounts: &mut Mounts, problems: &mut Problems) {
+    let field = "the server's scratch directory";
+    mounts.volume(field, TMP_VOLUME, problems);
+    mounts.directory(field, TMP, problems);
 }
 
 /// The probes of the spec over those that every server gets.
@@ -188,8 +209,8 @@ fn check_probe_port(field: &str, probe: &Probe, service: &ServicePlan, problems:
 }
 
 /// Restricted by default; a field of the spec replaces that field.
-pub(super) fn security_context(spec: &MCPServerSpec) -> SecurityContext {
-    let own = spec.security_context.clone().unwrap_or_default();
+pub(super) fn security_context(own: Option<&SecurityContext>) -> SecurityContext {
+    let own = own.cloned().unwrap_or_default();
     let privileged = own.privileged == Some(true);
     let mut context = SecurityContext {
         // A privileged container escalates by definition, and the API server refuses the contradiction.

@@ -5,13 +5,27 @@
 //! neither can express: parts of the spec that the schema keeps raw, and names across fields.
 
 mod container;
+mod expansion;
+mod files;
+mod mounts;
 mod names;
+mod network_policy;
 mod pod;
 mod raw;
+mod rights;
+mod scaling;
+mod service;
+mod variables;
+mod volumes;
 
 pub use container::{ResolvedProbes, ScratchVolume};
+pub use files::{FileSource, PlannedFile};
 pub use names::ServerName;
+pub use network_policy::NetworkRules;
 pub use pod::Scheduling;
+pub use rights::Rights;
+pub use scaling::{AutoscalingPlan, DisruptionLimit};
+pub use service::{PlannedPort, ServicePlan};
 
 use k8s_openapi::api::core::v1::{
     EnvFromSource, EnvVar, LocalObjectReference, PodSecurityContext, PodTemplateSpec, ResourceRequirements,
@@ -22,9 +36,13 @@ use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::api::{DEFAULT_PATH, MCPServer, PullPolicy, ServiceSpec, ServiceType, SessionAffinity};
+use crate::api::{MCPServer, PullPolicy};
 use crate::references::References;
 use crate::settings::Platform;
+pub use volumes::{PodParts, StoragePlan};
+
+use mounts::Mounts;
+use variables::Variables;
 
 /// A spec that can be built, with its defaults filled in.
 #[derive(Clone, Debug)]
@@ -38,10 +56,18 @@ pub struct ValidatedServer {
     pub command: Vec<String>,
     pub args: Vec<String>,
     pub port: i32,
+    /// The operator's variables, then the user's.
     pub env: Vec<EnvVar>,
     pub env_from: Vec<EnvFromSource>,
+    pub files: Vec<PlannedFile>,
     pub scratch: Vec<ScratchVolume>,
+    pub storage: Option<StoragePlan>,
+    pub pod_parts: PodParts,
     pub replicas: Option<i32>,
+    pub autoscaling: Option<AutoscalingPlan>,
+    pub disruption_limit: Option<DisruptionLimit>,
+    pub network_rules: NetworkRules,
+    pub rights: Rights,
     pub resources: Option<ResourceRequirements>,
     pub probes: ResolvedProbes,
     pub security_context: SecurityContext,
@@ -53,12 +79,33 @@ pub struct ValidatedServer {
     pub termination_grace_period_seconds: i64,
     pub pod_labels: BTreeMap<String, String>,
     pub pod_annotations: BTreeMap<String, String>,
+    /// Changes when pods have to be made anew although their template is the same.
+    pub rollout: Rollout,
     pub pod_template: Option<PodTemplateSpec>,
     pub suspend: bool,
     /// URL of the MCP endpoint within the cluster.
     pub cluster_url: String,
     /// A sentence for each reference that leads nowhere.
     pub missing: Vec<String>,
+}
+
+impl ValidatedServer {
+    /// Name of the `ServiceAccount` that the pods have.
+    pub fn account(&self) -> &str {
+        match &self.identity {
+            Identity::Own => self.name.as_str(),
+            Identity::Existing(name) => name,
+        }
+    }
+}
+
+/// Hashes of what pods read at their start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rollout {
+    /// Of the files whose text stands in the spec.
+    pub files: Option<String>,
+    /// Of the keys that the spec uses of Secrets and `ConfigMaps`.
+    pub references: Option<String>,
 }
 
 /// Whose identity the pods have.
@@ -68,24 +115,6 @@ pub enum Identity {
     Own,
     /// An existing `ServiceAccount`.
     Existing(String),
-}
-
-/// The Service, with its defaults filled in.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ServicePlan {
-    pub port: i32,
-    pub type_: ServiceType,
-    pub annotations: BTreeMap<String, String>,
-    pub extra_ports: Vec<PlannedPort>,
-    pub session_affinity: SessionAffinity,
-}
-
-/// A further port of the Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedPort {
-    pub name: String,
-    pub port: i32,
-    pub target_port: i32,
 }
 
 /// What is wrong with a spec, and what would be right.
@@ -134,18 +163,38 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
     container::check_env(spec, &mut problems);
     container::check_resources(spec, &mut problems);
     pod::check_metadata(spec, &mut problems);
-    let service = service(spec.service.as_ref(), spec.port, &mut problems);
+    let service = service::plan(spec.service.as_ref(), spec.port, &mut problems);
+    let autoscaling = scaling::autoscaling(spec, &mut problems);
+    let disruption_limit = scaling::disruption_budget(spec, &mut problems);
+    let network_rules = network_policy::rules(spec, &mut problems);
+    let rights = rights::rights(spec, &mut problems);
     let scheduling = pod::scheduling(spec, name.as_ref(), &mut problems);
     let pod_template = pod::template(spec, &mut problems);
     let probes = container::probes(spec, &service, &mut problems);
-    let scratch = container::scratch(spec, &mut problems);
-    let (Some(name), Some(owner), true) = (name, owner, problems.0.is_empty()) else {
+    let mut mounts = Mounts::default();
+    let scratch = container::scratch(spec, &mut mounts, &mut problems);
+    let storage = volumes::storage(spec, &mut mounts, &mut problems);
+    let namespace = server.namespace().unwrap_or_default();
+    let variables = name.as_ref().map(|name| Variables::new(name, &namespace, spec, &service, platform));
+    let files = variables.as_ref().map(|variables| {
+        variables::check_references(spec, variables, pod_template.as_ref(), &mut problems);
+        files::plan(spec, variables, references, &mut mounts, &mut problems)
+    });
+    let pod_parts = volumes::parts(spec, pod_template.as_ref(), &mut mounts, &mut problems);
+    let (Some(name), Some(owner), Some(variables), Some(files), true) =
+        (name, owner, variables, files, problems.0.is_empty())
+    else {
         return Err(problems);
     };
-    let namespace = server.namespace().unwrap_or_default();
+    let rolls = spec.rollout_on_change.unwrap_or(true);
     let account = spec.service_account.clone().unwrap_or_default();
     Ok(ValidatedServer {
-        cluster_url: cluster_url(&name, &namespace, &service, spec.path.as_deref(), platform),
+        cluster_url: service.url(&name, &namespace, spec.path.as_deref(), platform),
+        rollout: Rollout {
+            files: PlannedFile::hash_of(&files),
+            references: rolls.then(|| references.hash(spec, &owner.uid)).flatten(),
+        },
+        files,
         owner,
         image: spec.image.clone(),
         image_pull_policy: spec.image_pull_policy.unwrap_or_else(|| container::pull_policy(&spec.image)),
@@ -153,13 +202,19 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         command: spec.command.clone(),
         args: spec.args.clone(),
         port: spec.port,
-        env: spec.env.clone(),
+        env: variables.environment(spec),
         env_from: spec.env_from.clone(),
         scratch,
-        replicas: spec.replicas,
+        storage,
+        pod_parts,
+        replicas: spec.replicas.filter(|_| autoscaling.is_none()),
+        autoscaling,
+        disruption_limit,
+        network_rules,
+        rights,
         resources: spec.resources.clone(),
         probes,
-        security_context: container::security_context(spec),
+        security_context: container::security_context(spec.security_context.as_ref()),
         pod_security_context: pod::security_context(spec, platform),
         identity: account.name.map_or(Identity::Own, Identity::Existing),
         automount_token: account.automount_token,
@@ -174,49 +229,6 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         name,
         namespace,
     })
-}
-
-fn service(spec: Option<&ServiceSpec>, port: i32, problems: &mut Problems) -> ServicePlan {
-    let spec = spec.cloned().unwrap_or_default();
-    let plan = ServicePlan {
-        port: spec.port.unwrap_or(port),
-        type_: spec.type_.unwrap_or(ServiceType::ClusterIP),
-        annotations: spec.annotations,
-        extra_ports: spec
-            .extra_ports
-            .into_iter()
-            .map(|extra| PlannedPort {
-                name: extra.name,
-                port: extra.port,
-                target_port: extra.target_port.unwrap_or(extra.port),
-            })
-            .collect(),
-        session_affinity: spec.session_affinity.unwrap_or(SessionAffinity::None),
-    };
-    names::check_annotations("spec.service.annotations", &plan.annotations, problems);
-    let mut taken = BTreeMap::from([(plan.port, "the server's own port")]);
-    for extra in &plan.extra_ports {
-        if let Some(by) = taken.insert(extra.port, "another extra port") {
-            problems.add(
-                format!("spec.service.extraPorts[{}].port", extra.name),
-                format!("{} is taken by {by}: give each port of the Service a number of its own", extra.port),
-            );
-        }
-    }
-    plan
-}
-
-/// The path is used exactly as written; the port is left out where HTTP implies it.
-fn cluster_url(
-    name: &ServerName,
-    namespace: &str,
-    service: &ServicePlan,
-    path: Option<&str>,
-    platform: &Platform,
-) -> String {
-    let port = if service.port == 80 { String::new() } else { format!(":{}", service.port) };
-    let path = path.unwrap_or(DEFAULT_PATH);
-    format!("http://{name}.{namespace}.svc.{}{port}{path}", platform.cluster_domain)
 }
 
 #[cfg(test)]

@@ -84,12 +84,31 @@ fn is_label_value(value: &str) -> bool {
             && value.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it)))
 }
 
+/// Whether a role can have this name: roles are freer than most.
+pub(super) fn is_path_segment(name: &str) -> bool {
+    (1..=160).contains(&name.len()) && !matches!(name, "." | "..") && !name.contains(['/', '%']) && name.is_ascii()
+}
+
+/// Notes a name that is no DNS label, as those of volumes and containers have to be.
+pub(super) fn check_dns_label(field: &str, name: &str, problems: &mut Problems) {
+    if name.len() > 63 || !is_dns_label(name) {
+        problems.add(
+            field,
+            format!(
+                "\"{name}\" is no such name: use at most 63 lower-case letters, digits and '-', \
+                 starting and ending with a letter or digit"
+            ),
+        );
+    }
+}
+
 fn is_dns_subdomain(name: &str) -> bool {
-    let is_label = |label: &str| {
-        let ends = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
-        label.starts_with(ends)
-            && label.ends_with(ends)
-            && label.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-')
-    };
-    name.len() <= 253 && name.split('.').all(is_label)
+    name.len() <= 253 && name.split('.').all(is_dns_label)
+}
+
+fn is_dns_label(label: &str) -> bool {
+    let ends = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
+    label.starts_with(ends)
+        && label.ends_with(ends)
+        && label.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-')
 }

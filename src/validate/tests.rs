@@ -172,3 +172,255 @@ fn missing_references_do_not_make_a_spec_invalid() {
     let validated = validate(&server, &references, &Platform::default()).expect("valid");
     assert_eq!(validated.missing.len(), 1);
 }
+
+#[test]
+fn the_operators_variables_stand_before_the_users_own() {
+    let server = validated(&smallest_with(&json!({
+        "service": {"port": 80},
+        "path": "/$(A)",
+        "env": [{"name": "MCP_PATH", "value": "mine"}, {"name": "URL", "value": "$(MCP_PUBLIC_URL)/x"}],
+    })))
+    .expect("valid");
+    let env: Vec<_> = server.env.iter().map(|it| (it.name.as_str(), it.value.as_deref().unwrap_or_default())).collect();
+    let hosts = "echo,echo:80,echo.team,echo.team:80,echo.team.svc,echo.team.svc:80,\
+                 echo.team.svc.cluster.local,echo.team.svc.cluster.local:80,\
+                 localhost,localhost:80,localhost:3001,127.0.0.1,127.0.0.1:80,127.0.0.1:3001";
+    assert_eq!(
+        env,
+        [
+            // Kubernetes would take `$(A)` for a variable.
+            ("MCP_PUBLIC_URL", "http://echo.team.svc.cluster.local/$$(A)"),
+            ("MCP_PUBLIC_HOST", "echo.team.svc.cluster.local"),
+            ("MCP_ALLOWED_HOSTS", hosts),
+            ("MCP_SERVICE_HOST", "echo.team.svc.cluster.local"),
+            ("MCP_PORT", "3001"),
+            ("NAMESPACE", "team"),
+            ("MCP_PATH", "mine"),
+            ("URL", "$(MCP_PUBLIC_URL)/x"),
+        ]
+    );
+}
+
+#[test]
+fn a_variable_of_the_user_may_add_to_the_operators() {
+    let own = json!({"env": [{"name": "NAMESPACE", "value": "$(NAMESPACE)-$(MCP_PORT)-$$(NAMESPACE)"}]});
+    let server = validated(&smallest_with(&own)).expect("valid");
+    let last = server.env.last().expect("given");
+    assert_eq!(last.value.as_deref(), Some("team-$(MCP_PORT)-$$(NAMESPACE)"));
+}
+
+#[test]
+fn a_variable_that_nothing_defines_is_named() {
+    let cases = [
+        (
+            json!({"env": [{"name": "A", "value": "$(B)"}]}),
+            "spec.env[0].value: \"$(B)\" names no variable: set it above this entry, or write \"$$(B)\" for the text itself",
+        ),
+        (
+            json!({"env": [{"name": "A", "value": "$(B)"}, {"name": "B", "value": "1"}]}),
+            "spec.env[0].value: \"$(B)\" is used before it is set in spec.env[1]: move that entry above this",
+        ),
+        (
+            json!({"env": [{"name": "A", "value": "$(NAMESPACE)"}, {"name": "NAMESPACE", "value": "1"}]}),
+            "spec.env[0].value: \"$(NAMESPACE)\" is used before it is set in spec.env[1]: move that entry above this",
+        ),
+        (
+            json!({"env": [{"name": "A", "value": "$(A):x"}]}),
+            "spec.env[0].value: \"$(A)\" names no variable: a variable cannot hold its own value, or write \"$$(A)\" for the text itself",
+        ),
+        (
+            json!({"env": [{"name": "A", "value": "$(B)"}], "envFrom": [{"secretRef": {"name": "keys"}}], "args": ["$(B)"]}),
+            "spec.env[0].value: \"$(B)\" names no variable: set it above this entry; variables of envFrom can be used in command and args only, or write \"$$(B)\" for the text itself",
+        ),
+        (
+            json!({"args": ["--host", "$(HOST)"]}),
+            "spec.args[1]: \"$(HOST)\" names no variable: set it in spec.env, or write \"$$(HOST)\" for the text itself",
+        ),
+    ];
+    for (more, expected) in cases {
+        assert_eq!(problems(&more), expected);
+    }
+    for fine in [
+        json!({"env": [{"name": "A", "value": "$$(B) $(KUBERNETES_SERVICE_HOST) $(MCP_PORT)"}]}),
+        json!({"command": ["sh", "-c", "echo $(date +%s) $$(date) $HOME $(MCP_PATH)"]}),
+        json!({"args": ["$(B)"], "podTemplate": {"spec": {"containers": [{"name": "server", "env": [{"name": "B"}]}]}}}),
+    ] {
+        validated(&smallest_with(&fine)).expect("valid");
+    }
+}
+
+#[test]
+fn no_two_things_are_mounted_at_one_place() {
+    let cases = [
+        (
+            json!({"files": [{"path": "etc/x", "content": ""}]}),
+            "spec.files[0].path: \"etc/x\" is no mount path: write an absolute one other than '/', without ':' or '..'",
+        ),
+        (
+            json!({"files": [{"path": "/a", "content": ""}, {"path": "//a/.", "content": ""}]}),
+            "spec.files[1].path: \"/a\" is taken by spec.files[0].path: mount each at a path of its own",
+        ),
+        (
+            json!({"files": [{"path": "/tmp/a", "content": ""}]}),
+            "spec.files[0].path: \"/tmp/a\" and \"/tmp\" of the server's scratch directory are one within the other: a file needs a path outside of all mounts",
+        ),
+        (
+            json!({"scratch": [{"path": "/a/b"}], "files": [{"path": "/a", "content": ""}]}),
+            "spec.files[0].path: \"/a\" and \"/a/b\" of spec.scratch[0].path are one within the other: a file needs a path outside of all mounts",
+        ),
+        (
+            json!({"scratch": [{"path": "/a"}, {"path": "/a"}]}),
+            "spec.scratch[1].path: \"/a\" is taken by spec.scratch[0].path: mount each at a path of its own",
+        ),
+    ];
+    for (more, expected) in cases {
+        assert_eq!(problems(&more), expected);
+    }
+    validated(&smallest_with(&json!({"scratch": [{"path": "/a"}, {"path": "/a/b"}, {"path": "/ab"}]}))).expect("valid");
+}
+
+#[test]
+fn a_file_has_one_source_and_knows_the_operators_variables() {
+    let file = |more: Value| json!({"files": [more]});
+    assert_eq!(
+        problems(&file(json!({"path": "/a", "content": "", "secretKeyRef": {"name": "a", "key": "b"}}))),
+        "spec.files[0]: a file has one source: give one of content, configMapKeyRef and secretKeyRef",
+    );
+    let found = problems(&file(json!({"path": "/a", "content": "$(TOKEN)"})));
+    assert!(found.starts_with("spec.files[0].content: \"$(TOKEN)\" names no variable: a file can use MCP_"), "{found}");
+    let text = "$(NAMESPACE) $$(NAMESPACE) $$ $(date +%s)";
+    let server = validated(&smallest_with(&file(json!({"path": "/a", "content": text})))).expect("valid");
+    assert_eq!(server.files[0].content(), Some(("file-0", "team $(NAMESPACE) $$ $(date +%s)")));
+    assert_eq!(
+        problems(&json!({"files": [
+            {"path": "/a", "content": "x".repeat(600_000)},
+            {"path": "/b", "content": "x".repeat(600_000)},
+        ]})),
+        "spec.files: the contents have 1200012 bytes in all, and a ConfigMap holds 1000000: move some into ConfigMaps of your own and refer to them",
+    );
+}
+
+#[test]
+fn an_optional_file_that_does_not_exist_is_left_out() {
+    let key = json!({"name": "keys", "key": "a", "optional": true});
+    let server = server(&smallest_with(&json!({"files": [{"path": "/a", "secretKeyRef": key}]})));
+    let files = |found: Found| {
+        let references = References::gather(&server.spec, |_, _| found.clone());
+        validate(&server, &references, &Platform::default()).expect("valid").files.len()
+    };
+    assert_eq!(files(Found::Absent), 0);
+    assert_eq!(files(Found::Present(std::collections::BTreeMap::new())), 0);
+    assert_eq!(files(Found::Unknown), 1);
+}
+
+#[test]
+fn what_pods_read_at_their_start_rolls_them() {
+    let rollout = |more: Value| {
+        let server = server(&smallest_with(&more));
+        let references = References::gather(&server.spec, |_, _| Found::Absent);
+        validate(&server, &references, &Platform::default()).expect("valid").rollout
+    };
+    assert_eq!(rollout(json!({})), Rollout::default());
+    let keys = json!([{"secretRef": {"name": "keys"}}]);
+    assert!(rollout(json!({"envFrom": keys})).references.is_some());
+    assert_eq!(rollout(json!({"envFrom": keys, "rolloutOnChange": false})), Rollout::default());
+    let file = |text: &str| rollout(json!({"files": [{"path": "/a", "content": text}]})).files;
+    assert!(file("a").is_some());
+    assert_ne!(file("a"), file("b"));
+}
+
+#[test]
+fn parts_of_a_pod_are_checked_as_far_as_names_go() {
+    let volume = |more: Value| json!({"volumes": [more]});
+    let init = |more: Value| json!({"initContainers": [more]});
+    let cases = [
+        (
+            volume(json!({"name": "a"})),
+            "spec.volumes[0]: has 0 sources: give one, such as configMap, secret or emptyDir",
+        ),
+        (
+            volume(json!({"name": "tmp", "emptyDir": {}})),
+            "spec.volumes[0].name: a volume \"tmp\" is made for the server's scratch directory: choose another name",
+        ),
+        (
+            volume(json!({"name": "A", "emptyDir": {}})),
+            "spec.volumes[0].name: \"A\" is no such name: use at most 63 lower-case letters, digits and '-', starting and ending with a letter or digit",
+        ),
+        (
+            volume(json!({"name": "a", "emptydir": {}})),
+            "spec.volumes[0]: has 0 sources: give one, such as configMap, secret or emptyDir",
+        ),
+        (
+            json!({"volumeMounts": [{"name": "a", "mountPath": "/a"}]}),
+            "spec.volumeMounts[0].name: there is no volume \"a\": add it to spec.volumes, or use one of tmp",
+        ),
+        (
+            json!({"volumeMounts": [{"name": "tmp", "mountPath": "/a"}], "storage": {"mountPath": "/a", "size": "1Gi"}}),
+            "spec.volumeMounts[0].mountPath: \"/a\" is taken by spec.storage.mountPath: mount each at a path of its own",
+        ),
+        (
+            init(json!({"name": "server", "image": "x"})),
+            "spec.initContainers[0].name: \"server\" is the name of another container: choose another",
+        ),
+        (init(json!({"name": "a"})), "spec.initContainers[0].image: is missing: name the image that runs"),
+        (
+            json!({"storage": {"mountPath": "/a", "size": "big"}}),
+            "spec.storage.size: \"big\" is no quantity: write 500m, 0.5, 128Mi or 1Gi",
+        ),
+    ];
+    for (more, expected) in cases {
+        assert_eq!(problems(&more), expected);
+    }
+}
+
+#[test]
+fn a_volume_at_tmp_takes_the_place_of_the_scratch_directory() {
+    let server = validated(&smallest_with(&json!({"storage": {"mountPath": "/tmp", "size": "1Gi"}}))).expect("valid");
+    assert!(server.scratch.is_empty());
+}
+
+#[test]
+fn init_containers_are_restricted_as_the_server_is() {
+    let spec = json!({"initContainers": [{"name": "a", "image": "x", "securityContext": {"runAsUser": 5}}]});
+    let server = validated(&smallest_with(&spec)).expect("valid");
+    let context = server.pod_parts.init_containers[0].security_context.clone().expect("given");
+    assert_eq!((context.run_as_user, context.allow_privilege_escalation), (Some(5), Some(false)));
+}
+
+#[test]
+fn rules_of_scaling_network_and_rights_name_their_fields() {
+    let rule = |more: Value| json!({"serviceAccount": {"rules": [more]}});
+    let cases = [
+        (
+            json!({"autoscaling": {"maxReplicas": 2}}),
+            "spec.autoscaling.cpuPercent: is a percentage of the request, and there is none: set spec.resources.requests.cpu",
+        ),
+        (
+            json!({"autoscaling": {"maxReplicas": 2, "metrics": [{"type": "Pods", "pod": {"a": 1}}]}}),
+            "spec.autoscaling.metrics[0].pod: no such field: check its spelling and place",
+        ),
+        (
+            json!({"disruptionBudget": {"maxUnavailable": "half"}}),
+            "spec.disruptionBudget: \"half\" is neither a number of pods nor a percentage: write 1 or 50%",
+        ),
+        (
+            json!({"networkPolicy": {"ingress": [{}]}}),
+            "spec.networkPolicy.ingress[0]: give either ipBlock, or podSelector, namespaceSelector or both of these",
+        ),
+        (
+            json!({"networkPolicy": {"egress": [{"too": [{}]}]}}),
+            "spec.networkPolicy.egress[0].too: no such field: check its spelling and place",
+        ),
+        (
+            rule(json!({"apiGroups": [""], "resources": ["pods"], "verbs": []})),
+            "spec.serviceAccount.rules[0].verbs: is missing: a rule needs apiGroups ('' for the core), resources and verbs",
+        ),
+        (
+            json!({"serviceAccount": {"bind": [{"kind": "Role", "name": "a/b"}]}}),
+            "spec.serviceAccount.bind[0].name: \"a/b\" is no name of a role",
+        ),
+    ];
+    for (more, expected) in cases {
+        assert_eq!(problems(&more), expected);
+    }
+}

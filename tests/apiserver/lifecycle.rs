@@ -150,7 +150,7 @@ pub async fn the_service_follows_every_change(world: Arc<World>) -> Result<()> {
 pub async fn scaling_through_the_resource(world: Arc<World>) -> Result<()> {
     let space = world.space("scale").await?;
     let (_operator, _kubelet) = (space.operator(&[]).await?, Kubelet::start(&space));
-    space.server("echo", &json!({"image": "echo:1", "port": 3001, "replicas": 1})).await?;
+    space.server("echo", &json!({"image": "echo:1", "port": 3001, "replicas": 1, "sessions": "Stateless"})).await?;
     space.until_ready_is("echo", "True", "Ready").await?;
     let patch = Patch::Merge(json!({"spec": {"replicas": 3}}));
     space.api::<MCPServer>().patch_scale("echo", &PatchParams::default(), &patch).await?;

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         conflict::an_object_of_somebody_else_is_never_touched,
         conflict::children_that_outlived_their_owner_are_taken_back,
         rules::each_rule_is_told_by_the_api_server,
+        rules::each_sample_is_taken_by_the_api_server,
         rules::a_spec_that_only_the_operator_can_refuse_leaves_what_runs,
         trouble::an_undecodable_server_stops_nobody_else,
         trouble::a_missing_config_map_and_secret_are_named,

@@ -46,6 +46,32 @@ fn servers() -> Vec<(&'static str, Value, &'static str)> {
             }),
             "Ready",
         ),
+        (
+            "parts",
+            json!({
+                "image": "echo:1", "port": 3001, "sessions": "Stateless",
+                "env": [{"name": "HOSTS", "value": "$(MCP_ALLOWED_HOSTS)"}],
+                "files": [{"path": "/etc/a", "content": "$(MCP_PUBLIC_URL)"}, {"path": "/etc/b", "configMapKeyRef": {"name": "settings", "key": "a"}}],
+                "storage": {"mountPath": "/data", "size": "1024Mi"},
+                "volumes": [{"name": "work", "emptyDir": {"sizeLimit": "0.5Gi"}}],
+                "volumeMounts": [{"name": "work", "mountPath": "/work"}],
+                "initContainers": [{"name": "first", "image": "first:1", "command": ["true"]}],
+                "resources": {"requests": {"cpu": "100m"}},
+                "autoscaling": {"maxReplicas": 1, "cpuPercent": 50, "metrics": [
+                    {"type": "Pods", "pods": {"metric": {"name": "calls"}, "target": {"type": "AverageValue", "averageValue": "1000m"}}},
+                ]},
+                "disruptionBudget": {"maxUnavailable": "50%"},
+                "networkPolicy": {
+                    "ingress": [{"namespaceSelector": {}}],
+                    "egress": [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}, {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
+                },
+                "serviceAccount": {
+                    "annotations": {"cloud/role": "a"},
+                    "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}],
+                },
+            }),
+            "Ready",
+        ),
         ("zero", json!({"image": "echo:1", "port": 3001, "replicas": 0}), "ScaledToZero"),
         ("starting", json!({"image": "never:1", "port": 3001}), "Starting"),
         ("invalid", json!({"image": "echo:1", "port": 3001, "affinity": {"nonsense": 1}}), "InvalidSpec"),

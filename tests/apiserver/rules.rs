@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 use crate::support::pods::Kubelet;
-use crate::support::{Space, World, condition, message};
+use crate::support::{Space, World, condition, from_yaml, message};
 
 /// What is changed in the smallest spec, and the sentence that the API server answers with.
 fn cases() -> Vec<(Value, &'static str)> {
@@ -38,6 +38,31 @@ fn cases() -> Vec<(Value, &'static str)> {
         (json!({"scratch": [{"path": "/a/../b"}]}), scratch),
         (json!({"scratch": [{"path": "/a"}, {"path": "/a"}]}), "Duplicate value"),
         (json!({"scratch": [{"path": "/a", "medium": "Tape"}]}), "supported values: \"Disk\", \"Memory\""),
+        (json!({"files": [{"path": "relative", "content": ""}]}), "a file's path must be absolute"),
+        (json!({"files": [{"path": "/a"}]}), "a file has one source"),
+        (
+            json!({"files": [{"path": "/a", "content": "", "secretKeyRef": {"name": "a", "key": "b"}}]}),
+            "a file has one source",
+        ),
+        (json!({"storage": {"mountPath": "/", "size": "1Gi"}}), "storage.mountPath must be an absolute directory"),
+        (json!({"storage": {"mountPath": "/a"}}), "spec.storage.size: Required value"),
+        (
+            json!({"storage": {"mountPath": "/a", "size": "1Gi"}, "replicas": 2, "sessions": "Stateless"}),
+            "needs storage.accessModes: [ReadWriteMany]",
+        ),
+        (json!({"volumes": ["text"]}), "must be of type object"),
+        (json!({"replicas": 2}), "more than one pod needs sessions: Stateless"),
+        (json!({"autoscaling": {"maxReplicas": 2}}), "more than one pod needs sessions: Stateless"),
+        (json!({"autoscaling": {"maxReplicas": 1}, "replicas": 1}), "replicas and autoscaling both set the number"),
+        (json!({"autoscaling": {"minReplicas": 2, "maxReplicas": 1}}), "autoscaling.minReplicas must not be more"),
+        (json!({"sessions": "Sticky"}), "supported values: \"Stateful\", \"Stateless\""),
+        (json!({"disruptionBudget": {}}), "a disruptionBudget has one limit"),
+        (json!({"disruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}}), "a disruptionBudget has one limit"),
+        (json!({"serviceAccount": {"name": "a", "annotations": {"b": "c"}}}), "serviceAccount.annotations are for the"),
+        (
+            json!({"serviceAccount": {"bind": [{"kind": "Group", "name": "a"}]}}),
+            "supported values: \"Role\", \"ClusterRole\"",
+        ),
         (json!({"replicas": -1}), "should be greater than or equal to 0"),
         (json!({"resources": {"requests": {"cpu": 0.5}}}), "must be of type integer,string"),
         (json!({"probes": {"liveness": {"httpGet": {"port": 1}, "exec": {}}}}), "a probe has one handler"),
@@ -79,6 +104,17 @@ async fn refusal(space: &Space, name: &str, spec: &Map<String, Value>) -> Result
     let object = DynamicObject::new(name, &resource).data(json!({"spec": spec}));
     let error = api.create(&PostParams::default(), &object).await.err().context("it was accepted")?;
     Ok(error.to_string())
+}
+
+pub async fn each_sample_is_taken_by_the_api_server(world: Arc<World>) -> Result<()> {
+    let space = world.space("samples").await?;
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/config/samples/servers"))? {
+        let file = file?.path();
+        let sample: MCPServer = from_yaml(&std::fs::read_to_string(&file)?)?;
+        let result = space.api().create(&PostParams { dry_run: true, field_manager: None }, &sample).await;
+        result.with_context(|| format!("{}", file.display()))?;
+    }
+    Ok(())
 }
 
 pub async fn a_spec_that_only_the_operator_can_refuse_leaves_what_runs(world: Arc<World>) -> Result<()> {

@@ -14,16 +14,30 @@ of the namespaces served.
 - apiGroups: [landfall.dev]
   resources: [mcpservers/finalizers]
   verbs: [update]
-# What servers are made of. Creating by server-side apply takes both create and patch.
+# What servers are made of; ConfigMaps are also what they refer to. Creating by server-side apply takes both create and patch.
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
-  resources: [services, serviceaccounts]
+  resources: [services, serviceaccounts, configmaps, persistentvolumeclaims]
   verbs: [get, list, watch, create, patch, delete]
-# Why a server does not come up, and whether what it refers to exists.
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+# Kubernetes lets nobody give rights that they do not have: what servers ask for in
+# serviceAccount.rules and bind has to be granted to the operator, too.
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles, rolebindings]
+  verbs: [get, list, watch, create, patch, delete]
+# Why a server does not come up.
 - apiGroups: [""]
-  resources: [pods, configmaps]
+  resources: [pods]
   verbs: [list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -1,0 +1,24 @@
+//! The texts of files that stand in the spec itself.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use std::collections::BTreeMap;
+
+use super::metadata_named;
+use crate::children::Child;
+use crate::validate::{PlannedFile, ServerName, ValidatedServer};
+
+/// Name of the `ConfigMap`.
+pub(super) fn name(server: &ServerName) -> String {
+    format!("{server}-files")
+}
+
+impl Child for ConfigMap {
+    fn build(server: &ValidatedServer) -> Vec<Self> {
+        let contents = server.files.iter().filter_map(PlannedFile::content);
+        let data: BTreeMap<_, _> = contents.map(|(key, text)| (key.to_owned(), text.to_owned())).collect();
+        if data.is_empty() {
+            return Vec::new();
+        }
+        vec![Self { metadata: metadata_named(server, name(&server.name)), data: Some(data), ..Self::default() }]
+    }
+}
