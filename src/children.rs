@@ -14,10 +14,13 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Resource;
 use serde::{Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::digest::Digest;
+use crate::references::Source;
 use crate::validate::ValidatedServer;
 
 /// A kind of object that servers are made of.
@@ -37,6 +40,10 @@ pub trait Child:
     /// by its labels and takes it up again.
     const MAY_OUTLIVE: bool = false;
 
+    /// What specs call objects of this kind when they refer to them. Then all of the kind are
+    /// watched, not only ours.
+    const REFERRED_TO_AS: Option<Source> = None;
+
     /// The objects of this kind that `server` needs. Cannot fail: what could go wrong was refused
     /// by [`crate::validate`].
     fn build(server: &ValidatedServer) -> Vec<Self>;
@@ -45,6 +52,11 @@ pub trait Child:
     /// refuses, with a sentence for people, a change that Kubernetes cannot make.
     fn settle(&mut self, _live: &Self) -> Result<Settled, String> {
         Ok(Settled::AsItWas)
+    }
+
+    /// Digests of what specs can refer to in this object.
+    fn digests(&self) -> BTreeMap<String, Digest> {
+        BTreeMap::new()
     }
 
     /// Drops from a live object what nobody here reads, to keep the cache small.

@@ -242,7 +242,8 @@ impl Wish {
 /// The group in which a cache has a child: its owner's uid. One that may outlive its owner is
 /// found without, too.
 fn group<K: Child>(object: &K) -> Option<String> {
-    owner_uid(object).or_else(|| {
+    let is_managed = object.labels().get(labels::MANAGED_BY).is_some_and(|it| it == labels::LANDFALL);
+    owner_uid(object).filter(|_| is_managed).or_else(|| {
         let server = object.labels().get(labels::INSTANCE).filter(|_| K::MAY_OUTLIVE)?;
         let is_ours = object.annotations().contains_key(diff::APPLIED_HASH);
         is_ours.then(|| group_without_owner(&object.namespace().unwrap_or_default(), server))

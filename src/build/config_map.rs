@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use super::metadata_named;
 use crate::children::Child;
+use crate::digest::{self, Digest};
+use crate::references::Source;
 use crate::validate::{PlannedFile, ServerName, ValidatedServer};
 
 /// Name of the `ConfigMap`.
@@ -13,6 +15,8 @@ pub(super) fn name(server: &ServerName) -> String {
 }
 
 impl Child for ConfigMap {
+    const REFERRED_TO_AS: Option<Source> = Some(Source::ConfigMap);
+
     fn build(server: &ValidatedServer) -> Vec<Self> {
         let contents = server.files.iter().filter_map(PlannedFile::content);
         let data: BTreeMap<_, _> = contents.map(|(key, text)| (key.to_owned(), text.to_owned())).collect();
@@ -20,5 +24,11 @@ impl Child for ConfigMap {
             return Vec::new();
         }
         vec![Self { metadata: metadata_named(server, name(&server.name)), data: Some(data), ..Self::default() }]
+    }
+
+    fn digests(&self) -> BTreeMap<String, Digest> {
+        let texts = self.data.iter().flatten().map(|(key, text)| (key.clone(), digest::of(text.as_bytes()).finish()));
+        let bytes = self.binary_data.iter().flatten().map(|(key, it)| (key.clone(), digest::of(&it.0).finish()));
+        texts.chain(bytes).collect()
     }
 }

@@ -28,7 +28,6 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::api::MCPServer;
-use crate::apply::Caches;
 use crate::cache::owner;
 use crate::children::{Child, Children, Family, Make};
 use crate::labels;
@@ -90,7 +89,7 @@ impl Scope {
         let controller = self.watch_servers(&context);
         let controller = self.watch_children(controller, &context);
         let controller = self.watch_pods(controller, &context);
-        let controller = self.watch_references(controller, &context);
+        let controller = self.watch_secrets(controller, &context);
         controller
             .with_config(controller::Config::default().concurrency(self.settings.concurrency))
             .graceful_shutdown_on(shutdown)
@@ -124,15 +123,23 @@ impl Scope {
 
     fn watch_children(&self, controller: Servers, context: &Arc<Context>) -> Servers {
         /// Collects what adds the watch of each kind to a controller.
-        struct Watch<'a>(&'a Scope, &'a Children<Caches>, Vec<Box<dyn FnOnce(Servers) -> Servers>>);
+        struct Watch<'a>(&'a Scope, &'a Arc<Context>, Vec<Box<dyn FnOnce(Servers) -> Servers>>);
         impl Make<Watched> for Watch<'_> {
             fn make<K: Child>(&mut self) {
-                let cache = Arc::clone(K::of(self.1));
-                let changes = self.0.changes::<K>(&managed(), K::trim, move |event| cache.observe(event));
-                self.2.push(Box::new(move |controller| controller.watches_stream(changes, |child| server_of(&child))));
+                let (context, of) = (Arc::clone(self.1), Arc::clone(self.1));
+                let config = if K::REFERRED_TO_AS.is_some() { everything() } else { managed() };
+                let changes = self.0.changes::<K>(&config, K::trim, move |event| {
+                    K::of(&*context.applier.caches).observe(event);
+                    context.references.observe(event);
+                });
+                let concerned = move |child: K| {
+                    let referrers = K::REFERRED_TO_AS.map(|source| referrers(&of, source, &child));
+                    server_of(&child).into_iter().chain(referrers.into_iter().flatten())
+                };
+                self.2.push(Box::new(move |controller| controller.watches_stream(changes, concerned)));
             }
         }
-        let mut watch = Watch(self, &context.applier.caches, Vec::new());
+        let mut watch = Watch(self, context, Vec::new());
         Children::<Watched>::from_each(&mut watch);
         watch.2.into_iter().fold(controller, |controller, add| add(controller))
     }
@@ -147,12 +154,8 @@ impl Scope {
         })
     }
 
-    fn watch_references(&self, controller: Servers, context: &Arc<Context>) -> Servers {
-        let cache = Arc::clone(context);
-        let changes = self.changes(&everything(), |_| (), move |event| cache.references.config_maps.observe(event));
-        let of = Arc::clone(context);
-        let controller = controller
-            .watches_stream(changes, move |it: references::ConfigMapKeys| referrers(&of, Source::ConfigMap, &it));
+    /// What specs refer to and no server is made of.
+    fn watch_secrets(&self, controller: Servers, context: &Arc<Context>) -> Servers {
         if !self.settings.watch_secrets {
             return controller;
         }

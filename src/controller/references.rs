@@ -4,6 +4,7 @@
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::ObjectMeta;
+use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -15,20 +16,16 @@ use crate::api::MCPServer;
 use crate::apply::Caches;
 use crate::build::REFERENCES_HASH;
 use crate::cache::Cache;
-use crate::children::Children;
+use crate::children::{Child, Children};
 use crate::digest::{self, Digest};
 use crate::references::{Found, References, Source, wanted};
 
-/// A `ConfigMap`, with digests in place of values.
-#[derive(Resource, Deserialize, Clone, Debug)]
+/// A child kind's object that specs may refer to, with digests in place of values.
+#[derive(Resource, Clone, Debug)]
 #[resource(inherit = ConfigMap)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct ConfigMapKeys {
-    pub(super) metadata: ObjectMeta,
-    #[serde(default, deserialize_with = "digests")]
+    metadata: ObjectMeta,
     data: BTreeMap<String, Digest>,
-    #[serde(default, deserialize_with = "digests")]
-    binary_data: BTreeMap<String, Digest>,
 }
 
 /// A Secret, with digests in place of values.
@@ -42,7 +39,7 @@ pub(super) struct SecretKeys {
 
 /// What exists, and who refers to it.
 pub(super) struct ReferenceCache {
-    pub(super) config_maps: Cache<ConfigMapKeys>,
+    config_maps: Cache<ConfigMapKeys>,
     /// `None` where the operator may not watch Secrets.
     pub(super) secrets: Option<Cache<SecretKeys>>,
     referrers: Mutex<HashMap<Target, HashSet<String>>>,
@@ -66,20 +63,32 @@ impl ReferenceCache {
         self.config_maps.is_synced() && self.secrets.as_ref().is_none_or(Cache::is_synced)
     }
 
+    /// Takes in what the watch of a child kind shows, if specs can refer to that kind.
+    pub(super) fn observe<K: Child>(&self, event: &Event<K>) {
+        if K::REFERRED_TO_AS != Some(Source::ConfigMap) {
+            return;
+        }
+        let keys = |it: &K| ConfigMapKeys { metadata: it.meta().clone(), data: it.digests() };
+        self.config_maps.observe(&match event {
+            Event::Apply(it) => Event::Apply(keys(it)),
+            Event::Delete(it) => Event::Delete(keys(it)),
+            Event::Init => Event::Init,
+            Event::InitApply(it) => Event::InitApply(keys(it)),
+            Event::InitDone => Event::InitDone,
+        });
+    }
+
     /// What exists of all that `server` refers to; it is remembered as a referrer.
     pub(super) fn gather(&self, server: &MCPServer) -> References {
         let namespace = server.namespace().unwrap_or_default();
         self.remember(&namespace, server);
-        let look_up =
-            |source: Source, name: &str| match source {
-                Source::ConfigMap => found(self.config_maps.get(&namespace, name).map(|it| {
-                    it.data.iter().chain(&it.binary_data).map(|(key, digest)| (key.clone(), *digest)).collect()
-                })),
-                Source::Secret => self
-                    .secrets
-                    .as_ref()
-                    .map_or(Found::Unknown, |secrets| found(secrets.get(&namespace, name).map(|it| it.data.clone()))),
-            };
+        let look_up = |source: Source, name: &str| match source {
+            Source::ConfigMap => found(self.config_maps.get(&namespace, name).map(|it| it.data.clone())),
+            Source::Secret => self
+                .secrets
+                .as_ref()
+                .map_or(Found::Unknown, |secrets| found(secrets.get(&namespace, name).map(|it| it.data.clone()))),
+        };
         References::gather(&server.spec, look_up).with_running(self.running(server))
     }
 

@@ -97,8 +97,8 @@ pub async fn a_quiet_minute_and_a_silent_restart(world: Arc<World>) -> Result<()
     for (name, _, reason) in servers() {
         space.until_ready_is(name, if reason == "Ready" { "True" } else { "False" }, reason).await?;
     }
-    // What the Deployments' own controllers do last.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // What the Deployments' own controllers do last, and what the operator says of it a little later.
+    tokio::time::sleep(Duration::from_secs(8)).await;
 
     let before = operator.requests()?.len();
     tokio::time::sleep(Duration::from_mins(1)).await;
