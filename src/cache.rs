@@ -135,8 +135,14 @@ fn key<K: Resource>(object: &K) -> Key {
 
 /// Resource versions of one kind grow with time (KEP-5504); one that is no number compares with
 /// nothing.
-fn version<K: Resource>(object: &K) -> Option<u64> {
+pub fn version<K: Resource>(object: &K) -> Option<u64> {
     object.meta().resource_version.as_ref()?.parse().ok()
+}
+
+/// The group of what belongs to a server without being owned by it. A name has no `/`, and neither
+/// has a uid, so it is the group of no owner.
+pub fn group_of_server(namespace: &str, server: &str) -> String {
+    format!("{namespace}/{server}")
 }
 
 /// The controller that owns an object.

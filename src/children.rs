@@ -91,6 +91,12 @@ impl Family for Live {
     type Of<K: Child> = Vec<Arc<K>>;
 }
 
+/// No value per kind: what counts is what is done for each on the way.
+pub enum Nothing {}
+impl Family for Nothing {
+    type Of<K: Child> = ();
+}
+
 /// Makes the value of each kind.
 pub trait Make<F: Family> {
     /// The value of kind `K`.

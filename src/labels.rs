@@ -1,5 +1,6 @@
 //! Labels of everything that the operator makes. They are documented API: people select by them.
 
+use kube::ResourceExt;
 use std::collections::BTreeMap;
 
 use crate::validate::ServerName;
@@ -26,6 +27,11 @@ pub fn recommended(server: &ServerName) -> BTreeMap<String, String> {
     let mut labels = selector(server);
     labels.insert(MANAGED_BY.into(), LANDFALL.into());
     labels
+}
+
+/// Whether `object` carries this label with this value.
+pub fn has(object: &impl ResourceExt, key: &str, value: &str) -> bool {
+    object.labels().get(key).is_some_and(|it| it == value)
 }
 
 /// Whether users may not set this label on pods, because the operator selects by it.

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 use crate::api::{FIELD_MANAGER, MCPServer};
-use crate::cache::{Cache, owner, owner_uid};
+use crate::cache::{Cache, group_of_server, owner, owner_uid};
 use crate::children::{Child, Children, Desired, Family, Live, Make, Settled, Step};
 use crate::labels;
 use crate::metrics::Metrics;
@@ -135,7 +135,7 @@ impl Pass<'_> {
     /// The object as the cache has it, if it is this server's.
     fn cached<K: Child>(&self, name: &str) -> Option<Arc<K>> {
         let cache = K::of(&*self.applier.caches);
-        let without_owner = || cache.get(&group_without_owner(&self.server.namespace, self.server.name.as_str()), name);
+        let without_owner = || cache.get(&group_of_server(&self.server.namespace, self.server.name.as_str()), name);
         cache.get(&self.server.owner.uid, name).or_else(without_owner)
     }
 
@@ -242,17 +242,11 @@ impl Wish {
 /// The group in which a cache has a child: its owner's uid. One that may outlive its owner is
 /// found without, too.
 fn group<K: Child>(object: &K) -> Option<String> {
-    let is_managed = object.labels().get(labels::MANAGED_BY).is_some_and(|it| it == labels::LANDFALL);
-    owner_uid(object).filter(|_| is_managed).or_else(|| {
+    owner_uid(object).filter(|_| labels::has(object, labels::MANAGED_BY, labels::LANDFALL)).or_else(|| {
         let server = object.labels().get(labels::INSTANCE).filter(|_| K::MAY_OUTLIVE)?;
         let is_ours = object.annotations().contains_key(diff::APPLIED_HASH);
-        is_ours.then(|| group_without_owner(&object.namespace().unwrap_or_default(), server))
+        is_ours.then(|| group_of_server(&object.namespace().unwrap_or_default(), server))
     })
-}
-
-/// A name has no `/`, and neither has a uid.
-fn group_without_owner(namespace: &str, server: &str) -> String {
-    format!("{namespace}/{server}")
 }
 
 /// The object as JSON, with its type.
@@ -263,8 +257,7 @@ fn manifest<K: Child>(object: &K) -> Result<Value, ApplyError> {
 /// What nobody controls but carries our labels and hash was made by us, and outlived its owner
 /// because that was deleted with `--cascade=orphan`.
 fn is_orphan<K: Child>(object: &K, server: &ValidatedServer) -> bool {
-    let has = |key, value| object.labels().get(key).is_some_and(|it| it == value);
-    has(labels::MANAGED_BY, labels::LANDFALL)
-        && has(labels::INSTANCE, server.name.as_str())
+    labels::has(object, labels::MANAGED_BY, labels::LANDFALL)
+        && labels::has(object, labels::INSTANCE, server.name.as_str())
         && object.annotations().contains_key(diff::APPLIED_HASH)
 }

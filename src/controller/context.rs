@@ -12,8 +12,8 @@ use super::references::ReferenceCache;
 use super::report::Reporter;
 use crate::api::{MCPServer, MCPServerStatus};
 use crate::apply::{Applier, Caches, NewCaches};
-use crate::cache::Cache;
-use crate::children::{Child, Children, Make};
+use crate::cache::{Cache, group_of_server};
+use crate::children::{Child, Children, Make, Nothing};
 use crate::labels;
 use crate::metrics::Metrics;
 use crate::observe::PodView;
@@ -53,18 +53,18 @@ impl Context {
     /// exist.
     pub(super) fn is_synced(&self) -> bool {
         struct Synced<'a>(&'a Children<Caches>, bool);
-        impl Make<Checked> for Synced<'_> {
+        impl Make<Nothing> for Synced<'_> {
             fn make<K: Child>(&mut self) {
                 self.1 &= K::of(self.0).is_synced();
             }
         }
         let mut children = Synced(&self.applier.caches, true);
-        Children::<Checked>::from_each(&mut children);
+        Children::<Nothing>::from_each(&mut children);
         children.1 && self.pods.is_synced() && self.references.is_synced()
     }
 
     pub(super) fn pods_of(&self, server: &MCPServer) -> Vec<Arc<PodView>> {
-        self.pods.group(&format!("{}/{}", server.namespace().unwrap_or_default(), server.name_any()))
+        self.pods.group(&group_of_server(&server.namespace().unwrap_or_default(), &server.name_any()))
     }
 
     /// The status of a server whose spec cannot be decoded.
@@ -98,14 +98,8 @@ impl Context {
     }
 }
 
-/// No value per kind: what counts happens on the way.
-enum Checked {}
-impl crate::children::Family for Checked {
-    type Of<K: Child> = ();
-}
-
 /// Namespace and server that a pod belongs to. Its owner is a `ReplicaSet`, which says less.
 pub(super) fn pod_group(pod: &ObjectMeta) -> String {
     let server = pod.labels.as_ref().and_then(|labels| labels.get(labels::INSTANCE)).cloned();
-    format!("{}/{}", pod.namespace.clone().unwrap_or_default(), server.unwrap_or_default())
+    group_of_server(&pod.namespace.clone().unwrap_or_default(), &server.unwrap_or_default())
 }

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use crate::api::MCPServer;
 use crate::cache::owner;
-use crate::children::{Child, Children, Family, Make};
+use crate::children::{Child, Children, Make, Nothing};
 use crate::labels;
 use crate::references::Source;
 use crate::settings::{Platform, Settings};
@@ -124,7 +124,7 @@ impl Scope {
     fn watch_children(&self, controller: Servers, context: &Arc<Context>) -> Servers {
         /// Collects what adds the watch of each kind to a controller.
         struct Watch<'a>(&'a Scope, &'a Arc<Context>, Vec<Box<dyn FnOnce(Servers) -> Servers>>);
-        impl Make<Watched> for Watch<'_> {
+        impl Make<Nothing> for Watch<'_> {
             fn make<K: Child>(&mut self) {
                 let (context, of) = (Arc::clone(self.1), Arc::clone(self.1));
                 let config = if K::REFERRED_TO_AS.is_some() { everything() } else { managed() };
@@ -140,7 +140,7 @@ impl Scope {
             }
         }
         let mut watch = Watch(self, context, Vec::new());
-        Children::<Watched>::from_each(&mut watch);
+        Children::<Nothing>::from_each(&mut watch);
         watch.2.into_iter().fold(controller, |controller, add| add(controller))
     }
 
@@ -213,12 +213,6 @@ impl Scope {
             None => Api::all(self.client.clone()),
         }
     }
-}
-
-/// No value per kind: what counts is the watch added on the way.
-enum Watched {}
-impl Family for Watched {
-    type Of<K: Child> = ();
 }
 
 /// The server that a child belongs to: its owner, or for one that outlived it, whoever has its name.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::api::conditions::Reason;
 use crate::api::{MCPServer, MCPServerStatus, STATUS_MANAGER};
+use crate::cache::version;
 use crate::metrics::Metrics;
 use crate::status;
 use crate::text;
@@ -21,6 +22,24 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest note of an event that the API takes, in bytes.
 const LONGEST_NOTE: usize = 1024;
+
+/// Reasons that call for a person.
+const TROUBLE: [Reason; 14] = [
+    Reason::ChangeRefused,
+    Reason::ContainerConfigError,
+    Reason::CrashLooping,
+    Reason::Forbidden,
+    Reason::ImagePullFailed,
+    Reason::InvalidSpec,
+    Reason::MissingReference,
+    Reason::NameConflict,
+    Reason::NotListening,
+    Reason::PodsRefused,
+    Reason::ProgressDeadlineExceeded,
+    Reason::RejectedByCluster,
+    Reason::Undecodable,
+    Reason::Unschedulable,
+];
 
 /// Writes statuses and events.
 pub(super) struct Reporter {
@@ -73,7 +92,7 @@ impl Reporter {
         let params = PatchParams::apply(STATUS_MANAGER).force();
         let result = api.patch_status(&server.name_any(), &params, &Patch::Apply(&manifest)).await;
         self.metrics.status_write(result.is_ok());
-        if let (Some(uid), Some(version)) = (server.uid(), result?.resource_version().and_then(|it| it.parse().ok())) {
+        if let (Some(uid), Some(version)) = (server.uid(), version(&result?)) {
             self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, version);
         }
         self.publish(server, status::ready(server.status.as_ref()), status::ready(Some(next))).await;
@@ -112,34 +131,8 @@ fn news(before: Option<&Condition>, after: &Condition) -> Option<Event> {
     })
 }
 
-/// Reasons that call for a person.
 fn is_trouble(reason: &str) -> bool {
-    use Reason::{
-        ChangeRefused, ContainerConfigError, CrashLooping, Forbidden, ImagePullFailed, InvalidSpec, MissingReference,
-        NameConflict, NotListening, PodsRefused, ProgressDeadlineExceeded, RejectedByCluster, Undecodable,
-        Unschedulable,
-    };
-    let trouble = [
-        ContainerConfigError,
-        CrashLooping,
-        Forbidden,
-        ImagePullFailed,
-        InvalidSpec,
-        MissingReference,
-        NameConflict,
-        NotListening,
-        PodsRefused,
-        ProgressDeadlineExceeded,
-        RejectedByCluster,
-        ChangeRefused,
-        Undecodable,
-        Unschedulable,
-    ];
-    trouble.iter().any(|it| it.as_str() == reason)
-}
-
-fn version(server: &MCPServer) -> Option<u64> {
-    server.resource_version()?.parse().ok()
+    TROUBLE.iter().any(|it| it.as_str() == reason)
 }
 
 #[cfg(test)]

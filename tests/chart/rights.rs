@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use kube::Resource;
 use landfall::api::MCPServer;
-use landfall::children::{Child, Children, Family, Make};
+use landfall::children::{Child, Children, Make, Nothing};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -62,12 +62,6 @@ pub fn the_chart_grants_what_config_says(charts: &Charts) -> Result<()> {
     Ok(())
 }
 
-/// No value per kind: what counts is the rights collected on the way.
-enum Needed {}
-impl Family for Needed {
-    type Of<K: Child> = ();
-}
-
 struct Needs(BTreeSet<Right>);
 
 impl Needs {
@@ -79,7 +73,7 @@ impl Needs {
     }
 }
 
-impl Make<Needed> for Needs {
+impl Make<Nothing> for Needs {
     fn make<K: Child>(&mut self) {
         self.add::<K>("", &["get", "list", "watch", "create", "patch", "delete"]);
     }
@@ -90,7 +84,7 @@ pub fn every_kind_of_child_is_covered_and_no_rule_is_unused(_: &Charts) -> Resul
     use k8s_openapi::api::events::v1::Event;
 
     let mut needs = Needs(BTreeSet::new());
-    Children::<Needed>::from_each(&mut needs);
+    Children::<Nothing>::from_each(&mut needs);
     needs.add::<MCPServer>("", &["get", "list", "watch"]);
     needs.add::<MCPServer>("/status", &["patch"]);
     needs.add::<MCPServer>("/finalizers", &["update"]);
