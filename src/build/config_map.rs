@@ -7,23 +7,18 @@ use super::metadata_named;
 use crate::children::Child;
 use crate::digest::{self, Digest};
 use crate::references::Source;
-use crate::validate::{PlannedFile, ServerName, ValidatedServer};
-
-/// Name of the `ConfigMap`.
-pub(super) fn name(server: &ServerName) -> String {
-    format!("{server}-files")
-}
+use crate::validate::{PlannedFile, ValidatedServer};
 
 impl Child for ConfigMap {
     const REFERRED_TO_AS: Option<Source> = Some(Source::ConfigMap);
 
     fn build(server: &ValidatedServer) -> Vec<Self> {
-        let contents = server.files.iter().filter_map(PlannedFile::content);
+        let contents = server.pod.files.iter().filter_map(PlannedFile::content);
         let data: BTreeMap<_, _> = contents.map(|(key, text)| (key.to_owned(), text.to_owned())).collect();
         if data.is_empty() {
             return Vec::new();
         }
-        vec![Self { metadata: metadata_named(server, name(&server.name)), data: Some(data), ..Self::default() }]
+        vec![Self { metadata: metadata_named(server, server.pod.part.files()), data: Some(data), ..Self::default() }]
     }
 
     fn digests(&self) -> BTreeMap<String, Digest> {

@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy,
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{metadata, pod};
+use super::{SERVER_CONTAINER, metadata, pod};
 use crate::children::{Child, Settled};
 use crate::labels;
 use crate::validate::ValidatedServer;
@@ -17,11 +17,11 @@ impl Child for Deployment {
                 // Absent when the spec says nothing, so that whoever scales the Deployment owns it.
                 replicas: server.replicas,
                 selector: LabelSelector {
-                    match_labels: Some(labels::selector(&server.name)),
+                    match_labels: Some(labels::selector(&server.pod.part)),
                     ..LabelSelector::default()
                 },
                 strategy: Some(strategy(server)),
-                template: pod::template(server),
+                template: pod::template(&server.pod, SERVER_CONTAINER),
                 ..DeploymentSpec::default()
             }),
             ..Self::default()
@@ -50,7 +50,7 @@ impl Child for Deployment {
 }
 
 fn strategy(server: &ValidatedServer) -> DeploymentStrategy {
-    if server.storage.is_some() {
+    if server.pod.storage.is_some() {
         // Two pods on two nodes cannot have one volume, and two servers rarely expect to share one.
         return DeploymentStrategy { type_: Some("Recreate".into()), rolling_update: None };
     }

@@ -59,7 +59,7 @@ fn metadata_named(server: &ValidatedServer, name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(server.namespace.clone()),
-        labels: Some(labels::recommended(&server.name)),
+        labels: Some(labels::recommended(&server.pod.part)),
         owner_references: Some(vec![server.owner.clone()]),
         ..ObjectMeta::default()
     }

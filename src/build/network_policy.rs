@@ -23,7 +23,7 @@ impl Child for NetworkPolicy {
             metadata: metadata(server),
             spec: Some(NetworkPolicySpec {
                 pod_selector: Some(LabelSelector {
-                    match_labels: Some(labels::selector(&server.name)),
+                    match_labels: Some(labels::selector(&server.pod.part)),
                     ..LabelSelector::default()
                 }),
                 policy_types: Some(directions),

@@ -7,19 +7,14 @@ use std::cmp::Ordering;
 use super::metadata_named;
 use crate::children::{Child, Settled};
 use crate::quantity;
-use crate::validate::{ServerName, ValidatedServer};
-
-/// Name of the claim.
-pub(super) fn name(server: &ServerName) -> String {
-    format!("{server}-storage")
-}
+use crate::validate::ValidatedServer;
 
 impl Child for PersistentVolumeClaim {
     const MAY_OUTLIVE: bool = true;
 
     fn build(server: &ValidatedServer) -> Vec<Self> {
-        let Some(storage) = &server.storage else { return Vec::new() };
-        let mut metadata = metadata_named(server, name(&server.name));
+        let Some(storage) = &server.pod.storage else { return Vec::new() };
+        let mut metadata = metadata_named(server, server.pod.part.storage());
         if storage.retain {
             metadata.owner_references = None;
         }

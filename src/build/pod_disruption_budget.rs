@@ -19,7 +19,7 @@ impl Child for PodDisruptionBudget {
             metadata: metadata(server),
             spec: Some(PodDisruptionBudgetSpec {
                 selector: Some(LabelSelector {
-                    match_labels: Some(labels::selector(&server.name)),
+                    match_labels: Some(labels::selector(&server.pod.part)),
                     ..LabelSelector::default()
                 }),
                 min_available,

@@ -35,7 +35,7 @@ fn role_ref(kind: &str, name: &str) -> RoleRef {
 fn subject(server: &ValidatedServer) -> Subject {
     Subject {
         kind: "ServiceAccount".into(),
-        name: server.account().to_owned(),
+        name: server.pod.account().to_owned(),
         namespace: Some(server.namespace.clone()),
         api_group: None,
     }

@@ -32,7 +32,7 @@ impl Child for Service {
             metadata,
             spec: Some(ServiceSpec {
                 type_: Some(plan.type_.as_str().into()),
-                selector: Some(labels::selector(&server.name)),
+                selector: Some(labels::selector(&server.pod.part)),
                 ports: Some(std::iter::once(main).chain(extra).collect()),
                 session_affinity: Some(plan.session_affinity.as_str().into()),
                 ..ServiceSpec::default()

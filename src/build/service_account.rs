@@ -9,7 +9,7 @@ use crate::validate::{Identity, ValidatedServer};
 
 impl Child for ServiceAccount {
     fn build(server: &ValidatedServer) -> Vec<Self> {
-        match server.identity {
+        match server.pod.identity {
             Identity::Existing(_) => Vec::new(),
             Identity::Own => {
                 let mut metadata = metadata(server);

@@ -116,7 +116,7 @@ pub fn next(
     if let Outcome::Observed { server, observation, .. } = outcome {
         status.url = Some(server.cluster_url.clone());
         status.cluster_url = Some(server.cluster_url.clone());
-        status.selector = Some(labels::selector_text(&server.name));
+        status.selector = Some(labels::selector_text(&server.pod.part));
         status.replicas = Some(observation.replicas);
         status.ready_replicas = Some(observation.ready_replicas);
     }

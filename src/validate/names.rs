@@ -38,6 +38,53 @@ impl fmt::Display for ServerName {
     }
 }
 
+/// A part of a server that has pods of its own: the server itself, or one of its dependencies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartName {
+    server: ServerName,
+    dependency: Option<String>,
+}
+
+impl PartName {
+    /// What the server itself is called where its parts are told apart; no dependency may have this
+    /// name.
+    pub const SERVER: &str = "server";
+
+    pub(super) fn server_itself(server: &ServerName) -> Self {
+        Self { server: server.clone(), dependency: None }
+    }
+
+    /// The server that this is a part of.
+    pub fn server(&self) -> &ServerName {
+        &self.server
+    }
+
+    /// What it is within the server.
+    pub fn component(&self) -> &str {
+        self.dependency.as_deref().unwrap_or(Self::SERVER)
+    }
+
+    /// Name of the `ConfigMap` with its files.
+    pub fn files(&self) -> String {
+        format!("{self}-files")
+    }
+
+    /// Name of its claim on storage.
+    pub fn storage(&self) -> String {
+        format!("{self}-storage")
+    }
+}
+
+/// The name of its workload and its Service.
+impl fmt::Display for PartName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.dependency {
+            None => write!(f, "{}", self.server),
+            Some(dependency) => write!(f, "{}-{dependency}", self.server),
+        }
+    }
+}
+
 /// Notes every label that the API server would refuse.
 pub(super) fn check_labels(field: &str, labels: &BTreeMap<String, String>, problems: &mut Problems) {
     for (key, value) in labels {
