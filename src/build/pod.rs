@@ -20,14 +20,14 @@ const DRAIN_SECONDS: i64 = 5;
 const FILE_KEY: &str = "file";
 
 /// The template, with `podTemplate` merged over it.
-pub(super) fn template(pod: &PodPlan, container: &str) -> PodTemplateSpec {
+pub(super) fn template(pod: &PodPlan) -> PodTemplateSpec {
     let mut template = PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(pod.labels.clone()),
             annotations: filled(annotations(pod)),
             ..ObjectMeta::default()
         }),
-        spec: Some(pod_spec(pod, container)),
+        spec: Some(pod_spec(pod)),
     };
     if let Some(patch) = &pod.template {
         template.merge_from(patch.clone());
@@ -44,11 +44,11 @@ fn annotations(pod: &PodPlan) -> BTreeMap<String, String> {
     pod.annotations.clone().into_iter().chain(hashes).collect()
 }
 
-fn pod_spec(pod: &PodPlan, name: &str) -> PodSpec {
+fn pod_spec(pod: &PodPlan) -> PodSpec {
     let scheduling = pod.scheduling.clone();
     PodSpec {
         init_containers: listed(pod.parts.init_containers.clone()),
-        containers: vec![container(pod, name)],
+        containers: vec![container(pod)],
         volumes: listed(volumes(pod)),
         service_account_name: Some(pod.account().to_owned()),
         automount_service_account_token: Some(pod.automount_token),
@@ -67,9 +67,9 @@ fn pod_spec(pod: &PodPlan, name: &str) -> PodSpec {
     }
 }
 
-fn container(pod: &PodPlan, name: &str) -> Container {
+fn container(pod: &PodPlan) -> Container {
     Container {
-        name: name.into(),
+        name: pod.part.component().into(),
         image: Some(pod.image.clone()),
         image_pull_policy: Some(pod.image_pull_policy.as_str().into()),
         command: listed(pod.command.clone()),
@@ -102,7 +102,7 @@ fn ports(pod: &PodPlan) -> Vec<ContainerPort> {
 
 /// `None` where the grace period leaves no time for it.
 fn drain(pod: &PodPlan) -> Option<Lifecycle> {
-    (pod.termination_grace_period_seconds > DRAIN_SECONDS).then(|| Lifecycle {
+    (pod.drains && pod.termination_grace_period_seconds > DRAIN_SECONDS).then(|| Lifecycle {
         pre_stop: Some(LifecycleHandler {
             sleep: Some(SleepAction { seconds: DRAIN_SECONDS }),
             ..LifecycleHandler::default()

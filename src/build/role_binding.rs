@@ -14,7 +14,7 @@ impl Child for RoleBinding {
             subjects: Some(vec![subject(server)]),
         });
         let existing = server.rights.bind.iter().map(|role| Self {
-            metadata: metadata_named(server, name(&server.name, role.kind.as_str(), &role.name)),
+            metadata: metadata_named(server, &server.pod.part, name(&server.name, role.kind.as_str(), &role.name)),
             role_ref: role_ref(role.kind.as_str(), &role.name),
             subjects: Some(vec![subject(server)]),
         });

@@ -10,7 +10,7 @@ use crate::validate::{Identity, ValidatedServer};
 impl Child for ServiceAccount {
     fn build(server: &ValidatedServer) -> Vec<Self> {
         match server.pod.identity {
-            Identity::Existing(_) => Vec::new(),
+            Identity::Existing(_) | Identity::Nobody => Vec::new(),
             Identity::Own => {
                 let mut metadata = metadata(server);
                 metadata.annotations = filled(server.rights.annotations.clone());

@@ -5,6 +5,7 @@
 //! neither can express: parts of the spec that the schema keeps raw, and names across fields.
 
 mod container;
+mod dependencies;
 mod expansion;
 mod files;
 mod mounts;
@@ -20,6 +21,7 @@ mod variables;
 mod volumes;
 
 pub use container::{ResolvedProbes, ScratchVolume};
+pub use dependencies::{DependencyPlan, GeneratedCredentials, ManagedDependency};
 pub use files::{FileSource, PlannedFile};
 pub use names::{PartName, ServerName};
 pub use network_policy::NetworkRules;
@@ -56,6 +58,9 @@ pub struct ValidatedServer {
     pub network_rules: NetworkRules,
     pub rights: Rights,
     pub service: ServicePlan,
+    pub dependencies: Vec<DependencyPlan>,
+    /// Names of the dependencies that the first rollout still waits for.
+    pub waits_for: Vec<String>,
     pub suspend: bool,
     /// URL of the MCP endpoint within the cluster.
     pub cluster_url: String,
@@ -79,6 +84,16 @@ pub struct Problems(Vec<Problem>);
 impl Problems {
     fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.0.push(Problem { field: field.into(), message: message.into() });
+    }
+
+    /// Notes what `check` finds in a part of the spec that lies at `path` and is written in the terms of
+    /// a whole one.
+    fn within<T>(&mut self, path: &str, check: impl FnOnce(&mut Self) -> T) -> T {
+        let mut inner = Self::default();
+        let result = check(&mut inner);
+        let moved = |text: &str| text.replace("spec.", &format!("{path}."));
+        self.0.extend(inner.0.iter().map(|it| Problem { field: moved(&it.field), message: moved(&it.message) }));
+        result
     }
 
     /// The value, or `None` with the problem noted.
@@ -108,9 +123,12 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
     let disruption_limit = scaling::disruption_budget(spec, &mut problems);
     let network_rules = network_policy::rules(spec, &mut problems);
     let rights = rights::rights(spec, &mut problems);
-    let variables = Variables::new(&name, &namespace, spec, &service, platform);
+    let mut variables = Variables::of_server(&name, &namespace, spec, &service, platform);
+    let part = PartName::server_itself(&name);
+    let around = dependencies::Around { server: &part, spec, references, platform, salt: &owner.uid };
+    let dependencies = dependencies::plan(&around, &mut variables, &mut problems);
     let surroundings = Surroundings {
-        part: PartName::server_itself(&name),
+        part: part.clone(),
         ports: service.pod_ports(spec.port),
         variables: &variables,
         references,
@@ -122,6 +140,12 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         return Err(problems);
     }
     Ok(ValidatedServer {
+        waits_for: dependencies::waits_for(
+            references,
+            &pod.part,
+            dependencies.iter().filter_map(DependencyPlan::awaited),
+        ),
+        dependencies,
         cluster_url: service.url(&name, &namespace, spec.path.as_deref(), platform),
         owner,
         pod,

@@ -43,6 +43,8 @@ pub struct PodPlan {
     pub automount_token: bool,
     pub scheduling: Scheduling,
     pub termination_grace_period_seconds: i64,
+    /// Whether a pod that stops goes on answering for a moment, so that load balancers can move on.
+    pub drains: bool,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
     /// Changes when pods have to be made anew although their template is the same.
@@ -56,6 +58,7 @@ impl PodPlan {
         match &self.identity {
             Identity::Own => self.part.server().as_str(),
             Identity::Existing(name) => name,
+            Identity::Nobody => "default",
         }
     }
 }
@@ -83,6 +86,8 @@ pub enum Identity {
     Own,
     /// An existing `ServiceAccount`.
     Existing(String),
+    /// The namespace's default, whose token is not mounted.
+    Nobody,
 }
 
 /// What a plan is made of, beside the spec.
@@ -121,7 +126,7 @@ pub(super) fn plan(spec: &MCPServerSpec, of: Surroundings<'_>, problems: &mut Pr
         env_from: spec.env_from.clone(),
         rollout: Rollout {
             files: PlannedFile::hash_of(&files),
-            references: rolls.then(|| of.references.hash(spec, of.salt)).flatten(),
+            references: rolls.then(|| of.references.hash(spec, of.salt, &of.part.to_string())).flatten(),
         },
         files,
         scratch,
@@ -135,6 +140,7 @@ pub(super) fn plan(spec: &MCPServerSpec, of: Surroundings<'_>, problems: &mut Pr
         automount_token: account.automount_token,
         scheduling: pod::scheduling(spec, &of.part, problems),
         termination_grace_period_seconds: spec.termination_grace_period_seconds.unwrap_or(30),
+        drains: true,
         labels: spec.pod_labels.clone(),
         annotations: spec.pod_annotations.clone(),
         template,
