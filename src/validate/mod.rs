@@ -5,6 +5,7 @@
 //! neither can express: parts of the spec that the schema keeps raw, and names across fields.
 
 mod container;
+mod defaults;
 mod expansion;
 mod files;
 mod mounts;
@@ -19,6 +20,7 @@ mod variables;
 mod volumes;
 
 pub use container::{ResolvedProbes, ScratchVolume};
+pub use defaults::{registry_mirror, server_defaults};
 pub use files::{FileSource, PlannedFile};
 pub use names::ServerName;
 pub use network_policy::NetworkRules;
@@ -154,7 +156,7 @@ impl fmt::Display for Problems {
 /// Checks `server` and fills in its defaults.
 pub fn validate(server: &MCPServer, references: &References, platform: &Platform) -> Result<ValidatedServer, Problems> {
     let mut problems = Problems::default();
-    let spec = &server.spec;
+    let spec = &defaults::filled(&server.spec, platform);
     let name = problems.note(ServerName::parse(&server.name_any()));
     let owner = server.controller_owner_ref(&()).filter(|owner| !owner.uid.is_empty());
     if owner.is_none() {

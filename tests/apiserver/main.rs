@@ -5,6 +5,7 @@
 mod support;
 
 mod conflict;
+mod defaults;
 mod drift;
 mod lifecycle;
 mod process;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         drift::what_others_own_stays,
         conflict::an_object_of_somebody_else_is_never_touched,
         conflict::children_that_outlived_their_owner_are_taken_back,
+        defaults::defaults_hold_until_a_spec_says_otherwise,
         rules::each_rule_is_told_by_the_api_server,
         rules::each_sample_is_taken_by_the_api_server,
         rules::a_spec_that_only_the_operator_can_refuse_leaves_what_runs,

@@ -75,6 +75,8 @@ pub fn values_that_cannot_work_are_refused(charts: &Charts) -> Result<()> {
         (json!({"namespaces": "team-a"}), "/namespaces"),
         (json!({"namespaces": ["Team"]}), "/namespaces/0"),
         (json!({"logFormat": "xml"}), "/logFormat"),
+        (json!({"registryMirror": "https://mirror.corp"}), "/registryMirror"),
+        (json!({"serverDefaults": {"image": "x"}}), "invalid propertyName 'image'"),
         (json!({"image": {"digest": "sha256:1"}}), "/image/digest"),
         (json!({"image": {"pullPolicy": "Sometimes"}}), "/image/pullPolicy"),
         (json!({"env": [{"name": "LANDFALL_LOG", "value": "x"}]}), "/env/0/name"),

@@ -18,6 +18,12 @@ pub fn every_setting_of_the_operator_is_a_value(charts: &Charts) -> Result<()> {
         "namespaces": ["team-a", "team-b"],
         "clusterDomain": "corp.example",
         "watchSecrets": true,
+        "registryMirror": "mirror.corp/hub",
+        "serverDefaults": {
+            "resources": {"limits": {"memory": "256Mi"}},
+            "nodeSelector": {"pool": "mcp"},
+            "securityContext": {"readOnlyRootFilesystem": true},
+        },
         "concurrency": 9,
         "leaderElection": false,
         "logFormat": "text",
