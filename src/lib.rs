@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod observe;
 pub mod probe;
 pub mod quantity;
+pub mod reach;
 pub mod references;
 pub mod settings;
 pub mod status;

@@ -28,6 +28,12 @@ pub struct Settings {
     #[arg(long, env = "LANDFALL_WATCH_SECRETS")]
     pub watch_secrets: bool,
 
+    /// Lets specs ask for rights in the whole cluster (`serviceAccount.clusterRules`, and `bind` with
+    /// `clusterWide`). It needs the right to write `ClusterRoles` and their bindings. Whoever may write an
+    /// `MCPServer` can then give its pods, in every namespace, whatever the operator may do or grant.
+    #[arg(long, env = "LANDFALL_ALLOW_CLUSTER_RULES")]
+    pub allow_cluster_rules: bool,
+
     /// Registry, with a path if it has one, from which images are pulled that name no registry of
     /// their own: `mcp/everything` becomes `MIRROR/mcp/everything`, `redis` becomes
     /// `MIRROR/library/redis`. An image that names its registry (`docker.io/mcp/everything`) is left
@@ -90,6 +96,10 @@ pub struct Platform {
     pub registry_mirror: Option<String>,
     /// What holds where a spec says nothing.
     pub server_defaults: ServerDefaults,
+    /// Whether specs may ask for rights in the whole cluster.
+    pub allow_cluster_rules: bool,
+    /// Whether the operator itself may read Secrets.
+    pub watch_secrets: bool,
 }
 
 impl Default for Platform {
@@ -99,6 +109,8 @@ impl Default for Platform {
             openshift: false,
             registry_mirror: None,
             server_defaults: ServerDefaults::default(),
+            allow_cluster_rules: false,
+            watch_secrets: false,
         }
     }
 }

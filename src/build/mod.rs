@@ -1,6 +1,8 @@
 //! `ValidatedServer -> Children<Desired>`: what should exist, one file per kind of child. Pure, and
 //! it cannot fail.
 
+mod cluster_role;
+mod cluster_role_binding;
 mod config_map;
 mod deployment;
 mod horizontal_pod_autoscaler;
@@ -63,6 +65,13 @@ fn metadata_named(server: &ValidatedServer, name: String) -> ObjectMeta {
         owner_references: Some(vec![server.owner.clone()]),
         ..ObjectMeta::default()
     }
+}
+
+/// Metadata of a child that is the whole cluster's: nothing in a namespace can own it.
+fn cluster_wide_metadata(server: &ValidatedServer, name: String) -> ObjectMeta {
+    let mut labels = labels::recommended(&server.name);
+    labels.insert(labels::NAMESPACE.into(), server.namespace.clone());
+    ObjectMeta { name: Some(name), labels: Some(labels), ..ObjectMeta::default() }
 }
 
 /// `None` for an empty map: Kubernetes drops it, so a live object would never equal one with it.

@@ -1,12 +1,15 @@
 use super::build;
 use crate::children::{Child, Children, Desired, Settled};
-use crate::testing::{smallest, smallest_with, validated};
+use crate::references::References;
+use crate::settings::Platform;
+use crate::testing::{server, smallest, smallest_with, validated};
+use crate::validate::validate;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde_json::{Value, json};
 
 fn children(spec: &Value) -> Children<Desired> {
@@ -234,4 +237,20 @@ fn a_closed_direction_has_no_rule_and_an_open_one_no_policy() {
     assert_eq!((closed.policy_types, closed.ingress), (Some(vec!["Ingress".to_owned()]), None));
     let silent = policy(json!({"egress": []})).expect("a policy");
     assert_eq!((silent.policy_types, silent.egress), (Some(vec!["Egress".to_owned()]), None));
+}
+
+#[test]
+fn rights_in_the_whole_cluster_are_known_by_their_names() {
+    let spec = smallest_with(&json!({"serviceAccount": {
+        "clusterRules": [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"]}],
+        "bind": [
+            {"kind": "ClusterRole", "name": "view", "clusterWide": true},
+            {"kind": "ClusterRole", "name": "edit"},
+        ],
+    }}));
+    let platform = Platform { allow_cluster_rules: true, ..Platform::default() };
+    let children = build(&validate(&server(&spec), &References::default(), &platform).expect("valid"));
+    insta::assert_snapshot!("cluster_roles", yaml::<ClusterRole>(&children));
+    insta::assert_snapshot!("cluster_role_bindings", yaml::<ClusterRoleBinding>(&children));
+    assert_eq!(children.role_bindings.len(), 1, "bound in one namespace, and not in all");
 }

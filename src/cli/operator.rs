@@ -112,5 +112,7 @@ async fn detect_platform(client: &Client, settings: &Settings) -> Platform {
         openshift,
         registry_mirror: settings.registry_mirror.clone(),
         server_defaults: settings.server_defaults.clone(),
+        allow_cluster_rules: settings.allow_cluster_rules,
+        watch_secrets: settings.watch_secrets,
     }
 }

@@ -25,7 +25,7 @@ pub use files::{FileSource, PlannedFile};
 pub use names::ServerName;
 pub use network_policy::NetworkRules;
 pub use pod::Scheduling;
-pub use rights::Rights;
+pub use rights::{Rights, cluster_wide_binding};
 pub use scaling::{AutoscalingPlan, DisruptionLimit};
 pub use service::{PlannedPort, ServicePlan};
 
@@ -169,14 +169,14 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
     let autoscaling = scaling::autoscaling(spec, &mut problems);
     let disruption_limit = scaling::disruption_budget(spec, &mut problems);
     let network_rules = network_policy::rules(spec, &mut problems);
-    let rights = rights::rights(spec, &mut problems);
+    let namespace = server.namespace().unwrap_or_default();
+    let rights = rights::rights(spec, name.as_ref(), &namespace, platform, &mut problems);
     let scheduling = pod::scheduling(spec, name.as_ref(), &mut problems);
     let pod_template = pod::template(spec, &mut problems);
     let probes = container::probes(spec, &service, &mut problems);
     let mut mounts = Mounts::default();
     let scratch = container::scratch(spec, &mut mounts, &mut problems);
     let storage = volumes::storage(spec, &mut mounts, &mut problems);
-    let namespace = server.namespace().unwrap_or_default();
     let variables = name.as_ref().map(|name| Variables::new(name, &namespace, spec, &service, platform));
     let files = variables.as_ref().map(|variables| {
         variables::check_references(spec, variables, pod_template.as_ref(), &mut problems);

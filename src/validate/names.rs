@@ -84,6 +84,9 @@ fn is_label_value(value: &str) -> bool {
             && value.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it)))
 }
 
+/// Most characters of an object's name.
+pub(super) const LONGEST: usize = 253;
+
 /// Whether a role can have this name: roles are freer than most.
 pub(super) fn is_path_segment(name: &str) -> bool {
     (1..=160).contains(&name.len()) && !matches!(name, "." | "..") && !name.contains(['/', '%']) && name.is_ascii()

@@ -10,6 +10,7 @@ mod drift;
 mod lifecycle;
 mod process;
 mod quiet;
+mod rights;
 mod rules;
 mod trouble;
 
@@ -35,6 +36,12 @@ fn main() -> ExitCode {
         conflict::an_object_of_somebody_else_is_never_touched,
         conflict::children_that_outlived_their_owner_are_taken_back,
         defaults::defaults_hold_until_a_spec_says_otherwise,
+        rights::in_the_whole_cluster_they_come_and_go,
+        rights::what_the_operator_may_not_grant_is_told,
+        rights::a_crash_or_a_setting_that_is_gone_leaves_nothing_behind,
+        rights::deleting_a_namespace_takes_them_along,
+        rights::a_cluster_role_of_somebody_else_is_never_touched,
+        rights::without_the_setting_nothing_of_the_cluster_is_asked_for,
         rules::each_rule_is_told_by_the_api_server,
         rules::each_sample_is_taken_by_the_api_server,
         rules::a_spec_that_only_the_operator_can_refuse_leaves_what_runs,

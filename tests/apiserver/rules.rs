@@ -63,6 +63,10 @@ fn cases() -> Vec<(Value, &'static str)> {
             json!({"serviceAccount": {"bind": [{"kind": "Group", "name": "a"}]}}),
             "supported values: \"Role\", \"ClusterRole\"",
         ),
+        (
+            json!({"serviceAccount": {"bind": [{"kind": "Role", "name": "a", "clusterWide": true}]}}),
+            "clusterWide is for a ClusterRole",
+        ),
         (json!({"replicas": -1}), "should be greater than or equal to 0"),
         (json!({"resources": {"requests": {"cpu": 0.5}}}), "must be of type integer,string"),
         (json!({"probes": {"liveness": {"httpGet": {"port": 1}, "exec": {}}}}), "a probe has one handler"),
