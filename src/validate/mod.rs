@@ -38,7 +38,7 @@ use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::api::{MCPServer, PullPolicy};
+use crate::api::{MCPServer, MCPServerSpec, PullPolicy};
 use crate::references::References;
 use crate::settings::Platform;
 pub use volumes::{PodParts, StoragePlan};
@@ -157,46 +157,119 @@ impl fmt::Display for Problems {
 pub fn validate(server: &MCPServer, references: &References, platform: &Platform) -> Result<ValidatedServer, Problems> {
     let mut problems = Problems::default();
     let spec = &defaults::filled(&server.spec, platform);
-    let name = problems.note(ServerName::parse(&server.name_any()));
-    let owner = server.controller_owner_ref(&()).filter(|owner| !owner.uid.is_empty());
-    if owner.is_none() {
-        problems.add("metadata.uid", "is not set: only an MCPServer that the API server has stored can own objects");
-    }
+    let origin = Origin::of(server, &mut problems);
     container::check_env(spec, &mut problems);
     container::check_resources(spec, &mut problems);
     pod::check_metadata(spec, &mut problems);
-    let service = service::plan(spec.service.as_ref(), spec.port, &mut problems);
-    let autoscaling = scaling::autoscaling(spec, &mut problems);
-    let disruption_limit = scaling::disruption_budget(spec, &mut problems);
-    let network_rules = network_policy::rules(spec, &mut problems);
-    let namespace = server.namespace().unwrap_or_default();
-    let rights = rights::rights(spec, name.as_ref(), &namespace, platform, &mut problems);
-    let scheduling = pod::scheduling(spec, name.as_ref(), &mut problems);
-    let pod_template = pod::template(spec, &mut problems);
-    let probes = container::probes(spec, &service, &mut problems);
-    let mut mounts = Mounts::default();
-    let scratch = container::scratch(spec, &mut mounts, &mut problems);
-    let storage = volumes::storage(spec, &mut mounts, &mut problems);
-    let variables = name.as_ref().map(|name| Variables::new(name, &namespace, spec, &service, platform));
-    let files = variables.as_ref().map(|variables| {
-        variables::check_references(spec, variables, pod_template.as_ref(), &mut problems);
-        files::plan(spec, variables, references, &mut mounts, &mut problems)
-    });
-    let pod_parts = volumes::parts(spec, pod_template.as_ref(), &mut mounts, &mut problems);
-    let (Some(name), Some(owner), Some(variables), Some(files), true) =
-        (name, owner, variables, files, problems.0.is_empty())
-    else {
-        return Err(problems);
-    };
+    let plans = Plans::of(spec, &origin, platform, &mut problems);
+    let contents = Contents::of(spec, &origin, &plans, references, platform, &mut problems);
+    if problems.0.is_empty() {
+        Ok(assembled(spec, origin, plans, contents, references, platform))
+    } else {
+        Err(problems)
+    }
+}
+
+/// Which server it is.
+struct Origin {
+    name: ServerName,
+    namespace: String,
+    owner: OwnerReference,
+}
+
+impl Origin {
+    /// What is wrong is noted, and the rest of the spec is checked all the same.
+    fn of(server: &MCPServer, problems: &mut Problems) -> Self {
+        let name = problems.note(ServerName::parse(&server.name_any())).unwrap_or_default();
+        let owner = server.controller_owner_ref(&()).filter(|owner| !owner.uid.is_empty());
+        if owner.is_none() {
+            problems
+                .add("metadata.uid", "is not set: only an MCPServer that the API server has stored can own objects");
+        }
+        Self { name, namespace: server.namespace().unwrap_or_default(), owner: owner.unwrap_or_default() }
+    }
+}
+
+/// What is around the server's container.
+struct Plans {
+    service: ServicePlan,
+    autoscaling: Option<AutoscalingPlan>,
+    disruption_limit: Option<DisruptionLimit>,
+    network_rules: NetworkRules,
+    rights: Rights,
+    scheduling: Scheduling,
+    probes: ResolvedProbes,
+    pod_template: Option<PodTemplateSpec>,
+}
+
+impl Plans {
+    fn of(spec: &MCPServerSpec, origin: &Origin, platform: &Platform, problems: &mut Problems) -> Self {
+        let service = service::plan(spec.service.as_ref(), spec.port, problems);
+        Self {
+            autoscaling: scaling::autoscaling(spec, problems),
+            disruption_limit: scaling::disruption_budget(spec, problems),
+            network_rules: network_policy::rules(spec, problems),
+            rights: rights::rights(spec, &origin.name, &origin.namespace, platform, problems),
+            scheduling: pod::scheduling(spec, &origin.name, problems),
+            pod_template: pod::template(spec, problems),
+            probes: container::probes(spec, &service, problems),
+            service,
+        }
+    }
+}
+
+/// What the server's container finds in itself.
+struct Contents {
+    env: Vec<EnvVar>,
+    scratch: Vec<ScratchVolume>,
+    storage: Option<StoragePlan>,
+    files: Vec<PlannedFile>,
+    pod_parts: PodParts,
+}
+
+impl Contents {
+    fn of(
+        spec: &MCPServerSpec,
+        origin: &Origin,
+        plans: &Plans,
+        references: &References,
+        platform: &Platform,
+        problems: &mut Problems,
+    ) -> Self {
+        let template = plans.pod_template.as_ref();
+        let variables = Variables::new(&origin.name, &origin.namespace, spec, &plans.service, platform);
+        variables::check_references(spec, &variables, template, problems);
+        // Each takes its places in turn; the first to come has a place.
+        let mut mounts = Mounts::default();
+        Self {
+            scratch: container::scratch(spec, &mut mounts, problems),
+            storage: volumes::storage(spec, &mut mounts, problems),
+            files: files::plan(spec, &variables, references, &mut mounts, problems),
+            pod_parts: volumes::parts(spec, template, &mut mounts, problems),
+            env: variables.environment(spec),
+        }
+    }
+}
+
+/// The whole, of parts in which nothing is wrong.
+fn assembled(
+    spec: &MCPServerSpec,
+    Origin { name, namespace, owner }: Origin,
+    plans: Plans,
+    contents: Contents,
+    references: &References,
+    platform: &Platform,
+) -> ValidatedServer {
     let rolls = spec.rollout_on_change.unwrap_or(true);
     let account = spec.service_account.clone().unwrap_or_default();
-    Ok(ValidatedServer {
-        cluster_url: service.url(&name, &namespace, spec.path.as_deref(), platform),
+    ValidatedServer {
+        cluster_url: plans.service.url(&name, &namespace, spec.path.as_deref(), platform),
         rollout: Rollout {
-            files: PlannedFile::hash_of(&files),
+            files: PlannedFile::hash_of(&contents.files),
             references: rolls.then(|| references.hash(spec, &owner.uid)).flatten(),
         },
-        files,
+        name,
+        namespace,
         owner,
         image: spec.image.clone(),
         image_pull_policy: spec.image_pull_policy.unwrap_or_else(|| container::pull_policy(&spec.image)),
@@ -204,33 +277,32 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         command: spec.command.clone(),
         args: spec.args.clone(),
         port: spec.port,
-        env: variables.environment(spec),
+        env: contents.env,
         env_from: spec.env_from.clone(),
-        scratch,
-        storage,
-        pod_parts,
-        replicas: spec.replicas.filter(|_| autoscaling.is_none()),
-        autoscaling,
-        disruption_limit,
-        network_rules,
-        rights,
+        files: contents.files,
+        scratch: contents.scratch,
+        storage: contents.storage,
+        pod_parts: contents.pod_parts,
+        replicas: spec.replicas.filter(|_| plans.autoscaling.is_none()),
+        autoscaling: plans.autoscaling,
+        disruption_limit: plans.disruption_limit,
+        network_rules: plans.network_rules,
+        rights: plans.rights,
         resources: spec.resources.clone(),
-        probes,
+        probes: plans.probes,
         security_context: container::security_context(spec.security_context.as_ref()),
         pod_security_context: pod::security_context(spec, platform),
         identity: account.name.map_or(Identity::Own, Identity::Existing),
         automount_token: account.automount_token,
-        service,
-        scheduling,
+        service: plans.service,
+        scheduling: plans.scheduling,
         termination_grace_period_seconds: spec.termination_grace_period_seconds.unwrap_or(30),
         pod_labels: spec.pod_labels.clone(),
         pod_annotations: spec.pod_annotations.clone(),
-        pod_template,
+        pod_template: plans.pod_template,
         suspend: spec.suspend,
         missing: references.missing(spec),
-        name,
-        namespace,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,13 @@ impl ServerName {
     }
 }
 
+/// Stands for a name that was refused, while the rest of the spec is checked.
+impl Default for ServerName {
+    fn default() -> Self {
+        Self("server".into())
+    }
+}
+
 impl fmt::Display for ServerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

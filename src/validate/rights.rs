@@ -30,7 +30,7 @@ pub fn cluster_wide_binding(namespace: &str, server: &ServerName, role: &str) ->
 
 pub(super) fn rights(
     spec: &MCPServerSpec,
-    name: Option<&ServerName>,
+    name: &ServerName,
     namespace: &str,
     platform: &Platform,
     problems: &mut Problems,
@@ -72,7 +72,7 @@ pub(super) fn rights(
     }
 }
 
-fn check_role(field: &str, role: &RoleReference, name: Option<&ServerName>, namespace: &str, problems: &mut Problems) {
+fn check_role(field: &str, role: &RoleReference, name: &ServerName, namespace: &str, problems: &mut Problems) {
     if !names::is_path_segment(&role.name) {
         problems.add(format!("{field}.name"), format!("\"{}\" is no name of a role", role.name));
     }
@@ -83,7 +83,7 @@ fn check_role(field: &str, role: &RoleReference, name: Option<&ServerName>, name
         problems
             .add(format!("{field}.clusterWide"), "is for a ClusterRole: a Role has no rights outside of its namespace");
     }
-    let length = name.map_or(0, |name| cluster_wide_binding(namespace, name, &role.name).len());
+    let length = cluster_wide_binding(namespace, name, &role.name).len();
     if length > names::LONGEST {
         problems.add(
             format!("{field}.name"),
