@@ -5,13 +5,12 @@
 //! `registry!` below. Their order is the order in which they are applied: workloads last, so that
 //! what they need is there when their pods start.
 
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::Resource;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
@@ -20,12 +19,14 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::digest::Digest;
+use crate::reach::Reach;
 use crate::references::Source;
+use crate::settings::Platform;
 use crate::validate::ValidatedServer;
 
 /// A kind of object that servers are made of.
 pub trait Child:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    Resource<DynamicType = (), Scope: Reach>
     + Registered
     + Serialize
     + DeserializeOwned
@@ -48,6 +49,14 @@ pub trait Child:
     /// What specs call objects of this kind when they refer to them. Then all of the kind are
     /// watched, not only ours.
     const REFERRED_TO_AS: Option<Source> = None;
+
+    /// Whether objects of this kind are found by what they say of themselves, having no owner.
+    const IS_WITHOUT_OWNER: bool = Self::MAY_OUTLIVE || Self::Scope::IS_CLUSTER_WIDE;
+
+    /// Whether the operator may watch objects of this kind.
+    fn is_watched(platform: &Platform) -> bool {
+        !Self::WRITE_ONCE && (platform.allow_cluster_rules || !Self::Scope::IS_CLUSTER_WIDE)
+    }
 
     /// The objects of this kind that `server` needs. Cannot fail: what could go wrong was refused
     /// by [`crate::validate`].
@@ -163,6 +172,8 @@ registry! {
     service_accounts: ServiceAccount,
     roles: Role,
     role_bindings: RoleBinding,
+    cluster_roles: ClusterRole,
+    cluster_role_bindings: ClusterRoleBinding,
     config_maps: ConfigMap,
     persistent_volume_claims: PersistentVolumeClaim,
     network_policies: NetworkPolicy,

@@ -11,6 +11,8 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const LANDFALL: &str = "landfall";
 /// Names the `MCPServer` that an object is part of.
 pub const INSTANCE: &str = "app.kubernetes.io/instance";
+/// Names the namespace of that server, on what is in none itself.
+pub const NAMESPACE: &str = "landfall.dev/namespace";
 const NAME: &str = "app.kubernetes.io/name";
 /// Names the part of its server that an object is for.
 pub const COMPONENT: &str = "app.kubernetes.io/component";

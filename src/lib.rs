@@ -28,6 +28,7 @@ pub mod observe;
 pub mod presets;
 pub mod probe;
 pub mod quantity;
+pub mod reach;
 pub mod references;
 pub mod settings;
 pub mod status;

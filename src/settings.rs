@@ -1,9 +1,15 @@
 //! What an administrator may set for the whole operator: flags, each with an environment variable
 //! of the same name. Read once, checked, and shown by `--print-settings`.
 
+mod server_defaults;
+
+pub use server_defaults::ServerDefaults;
+
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::net::SocketAddr;
+
+use crate::validate;
 
 /// Settings of the operator.
 #[derive(Args, Serialize, Clone, Debug)]
@@ -21,6 +27,26 @@ pub struct Settings {
     /// watch all Secrets of the namespaces served; their values are not kept.
     #[arg(long, env = "LANDFALL_WATCH_SECRETS")]
     pub watch_secrets: bool,
+
+    /// Lets specs ask for rights in the whole cluster (`serviceAccount.clusterRules`, and `bind` with
+    /// `clusterWide`). It needs the right to write `ClusterRoles` and their bindings. Whoever may write an
+    /// `MCPServer` can then give its pods, in every namespace, whatever the operator may do or grant.
+    #[arg(long, env = "LANDFALL_ALLOW_CLUSTER_RULES")]
+    pub allow_cluster_rules: bool,
+
+    /// Registry, with a path if it has one, from which images are pulled that name no registry of
+    /// their own: `mcp/everything` becomes `MIRROR/mcp/everything`, `redis` becomes
+    /// `MIRROR/library/redis`. An image that names its registry (`docker.io/mcp/everything`) is left
+    /// alone. Default: none.
+    #[arg(long, env = "LANDFALL_REGISTRY_MIRROR", value_parser = validate::registry_mirror)]
+    pub registry_mirror: Option<String>,
+
+    /// What holds for servers whose spec says nothing about it, as YAML or JSON, or `@` and a file:
+    /// resources, nodeSelector, tolerations, runtimeClassName, priorityClassName, imagePullSecrets,
+    /// podSecurityContext and securityContext, as in a spec. A field of the spec replaces the default;
+    /// in a security context, it replaces that field alone. Default: none.
+    #[arg(long, env = "LANDFALL_SERVER_DEFAULTS", default_value = "", hide_default_value = true, value_parser = validate::server_defaults)]
+    pub server_defaults: ServerDefaults,
 
     /// How many servers are reconciled at the same time.
     #[arg(long, env = "LANDFALL_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -59,19 +85,33 @@ pub enum LogFormat {
     Json,
 }
 
-/// What the pure steps need to know of the cluster.
-#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
+/// What is the same for all servers: what the cluster is like, and what its administrators decided.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Platform {
     /// DNS domain of the cluster's Services.
     pub cluster_domain: String,
     /// Whether this is `OpenShift`, which assigns users and groups to pods itself.
     pub openshift: bool,
+    /// Where images are pulled from that name no registry.
+    pub registry_mirror: Option<String>,
+    /// What holds where a spec says nothing.
+    pub server_defaults: ServerDefaults,
+    /// Whether specs may ask for rights in the whole cluster.
+    pub allow_cluster_rules: bool,
+    /// Whether the operator itself may read Secrets.
+    pub watch_secrets: bool,
 }
 
 impl Default for Platform {
     fn default() -> Self {
-        Self { cluster_domain: "cluster.local".into(), openshift: false }
+        Self {
+            cluster_domain: "cluster.local".into(),
+            openshift: false,
+            registry_mirror: None,
+            server_defaults: ServerDefaults::default(),
+            allow_cluster_rules: false,
+            watch_secrets: false,
+        }
     }
 }
 

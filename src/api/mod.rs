@@ -41,6 +41,9 @@ pub const GROUP: &str = "landfall.dev";
 /// Field manager of every child object.
 pub const FIELD_MANAGER: &str = "landfall";
 
+/// Finalizer of a server that has children in the whole cluster.
+pub const FINALIZER: &str = "landfall.dev/cluster-wide";
+
 /// Field manager of the status, apart from the children's so that neither can prune the other.
 pub const STATUS_MANAGER: &str = "landfall-status";
 

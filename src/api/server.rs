@@ -58,7 +58,8 @@ use super::{
 pub struct MCPServerSpec {
     /// Container image of the server, with a tag or digest: `ghcr.io/org/server:1.2.3` or
     /// `ghcr.io/org/server@sha256:…`. Without either, `latest` is pulled, as everywhere in
-    /// Kubernetes.
+    /// Kubernetes. An image that names no registry comes from Docker Hub, or from the mirror that
+    /// Landfall was started with (`registryMirror`).
     #[x_kube(validation = Rule::new(schema::IS_IMAGE).message(schema::IS_IMAGE_MESSAGE))]
     #[schemars(length(min = 1, max = 512))]
     pub image: String,
@@ -69,7 +70,8 @@ pub struct MCPServerSpec {
     pub image_pull_policy: Option<PullPolicy>,
 
     /// Secrets of type `kubernetes.io/dockerconfigjson` in the same namespace that let the image be
-    /// pulled. Default: none. Example: `[{name: registry-token}]`.
+    /// pulled. Default: those of Landfall's `serverDefaults`, else none.
+    /// Example: `[{name: registry-token}]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub image_pull_secrets: Vec<LocalObjectReference>,
@@ -202,7 +204,7 @@ pub struct MCPServerSpec {
     pub dependencies: Vec<Dependency>,
 
     /// CPU and memory of the server's container; there is no other container beside it. Default:
-    /// none. Example: `{requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}}`.
+    /// Landfall's `serverDefaults`, else none. Example: `{requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
 
@@ -213,12 +215,12 @@ pub struct MCPServerSpec {
     pub probes: Option<Probes>,
 
     /// Security settings of the container; a field given here replaces that field of the default:
-    /// no privilege escalation, all capabilities dropped.
+    /// Landfall's `serverDefaults` over no privilege escalation and all capabilities dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<SecurityContext>,
 
-    /// Security settings of the pod; a field given here replaces that field of the default: not
-    /// root, user, group and fsGroup 65532 (left to the platform on `OpenShift`), seccomp profile
+    /// Security settings of the pod; a field given here replaces that field of the default:
+    /// Landfall's `serverDefaults` over not root, user, group and fsGroup 65532 (left to the platform on `OpenShift`), seccomp profile
     /// `RuntimeDefault`. An image that must run as root needs `{runAsUser: 0}` here and a namespace
     /// that allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -233,16 +235,18 @@ pub struct MCPServerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceSpec>,
 
-    /// `RuntimeClass` of the pods, such as `gvisor`. Default: the cluster's.
+    /// `RuntimeClass` of the pods, such as `gvisor`. Default: Landfall's `serverDefaults`, else the
+    /// cluster's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub runtime_class_name: Option<String>,
 
-    /// Labels that a node must have to run the server. Default: none.
+    /// Labels that a node must have to run the server. Default: Landfall's `serverDefaults`, else
+    /// none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
 
-    /// Taints of nodes that the pods tolerate. Default: none.
+    /// Taints of nodes that the pods tolerate. Default: Landfall's `serverDefaults`, else none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub tolerations: Vec<Toleration>,
@@ -259,7 +263,7 @@ pub struct MCPServerSpec {
     #[schemars(length(max = 16))]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
 
-    /// `PriorityClass` of the pods. Default: the cluster's.
+    /// `PriorityClass` of the pods. Default: Landfall's `serverDefaults`, else the cluster's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub priority_class_name: Option<String>,

@@ -38,7 +38,14 @@ pub struct ServiceAccountSpec {
     #[schemars(length(max = 64))]
     pub rules: Vec<PolicyRule>,
 
-    /// Existing roles that the server has in its namespace. Kubernetes lets Landfall bind only roles
+    /// What the server may do in the whole cluster, as in a `ClusterRole`. Only where Landfall was
+    /// started with `allowClusterRules`; Kubernetes lets it give only rights that it has itself.
+    /// Default: none. Example: `[{apiGroups: [''], resources: [nodes], verbs: [get, list]}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub cluster_rules: Vec<PolicyRule>,
+
+    /// Existing roles that the server has, in its namespace or in all. Kubernetes lets Landfall bind only roles
     /// whose rights it has itself, or that it may `bind`. Default: none.
     /// Example: `[{kind: ClusterRole, name: view}]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -47,15 +54,23 @@ pub struct ServiceAccountSpec {
 }
 
 /// An existing role.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.clusterWide) || !self.clusterWide || self.kind == 'ClusterRole'")
+    .message("clusterWide is for a ClusterRole: a Role has no rights outside of its namespace"))]
 pub struct RoleReference {
-    /// Kind of the role. A `ClusterRole` is bound in the server's namespace alone.
+    /// Kind of the role. A `ClusterRole` is bound in the server's namespace alone, unless
+    /// `clusterWide` says otherwise.
     pub kind: RoleKind,
 
     /// Name of the role.
     #[schemars(length(min = 1, max = 160))]
     pub name: String,
+
+    /// Binds the `ClusterRole` in the whole cluster. Only where Landfall was started with
+    /// `allowClusterRules`. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cluster_wide: bool,
 }
 
 /// Kind of a role.

@@ -1,9 +1,11 @@
 //! Why children could not be made as they should be, sorted by what helps.
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
+use crate::api::FINALIZER;
 use crate::cache::owner;
 use crate::children::Child;
+use crate::labels;
 
 /// A child could not be made as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,22 @@ pub enum ApplyError {
     /// The operator may not do it. An administrator has to grant the right.
     #[error("the operator may not {verb} {kind} \"{name}\": {message}; grant it that right, as its Helm chart does")]
     Forbidden { verb: &'static str, kind: String, name: String, message: String },
+    /// Nobody can grant what they do not have themselves. An administrator has to let the operator.
+    #[error(
+        "the operator may not grant what {kind} \"{name}\" holds: {message}. Remove that from spec.serviceAccount, or \
+         let an administrator add it to what the operator may grant (the Helm value rbac.grantable)"
+    )]
+    GrantRefused { kind: String, name: String, message: String },
+    /// It has rights in the whole cluster from an operator that could give them; this one cannot
+    /// take them away.
+    #[error(
+        "this MCPServer has ClusterRoles or ClusterRoleBindings, and the operator was started without \
+         allowClusterRules, so it cannot delete them. Start it with allowClusterRules until they are gone; or delete \
+         what `kubectl get clusterroles,clusterrolebindings -l {},{}={namespace},{}={server}` shows, and then the \
+         finalizer {FINALIZER} of this MCPServer",
+        format_args!("{}={}", labels::MANAGED_BY, labels::LANDFALL), labels::NAMESPACE, labels::INSTANCE
+    )]
+    OutOfReach { namespace: String, server: String },
     /// Kubernetes cannot change an existing object so. A person has to decide.
     #[error("{kind} \"{name}\" cannot be changed so. {message}")]
     ChangeRefused { kind: String, name: String, message: String },
@@ -33,11 +51,16 @@ impl ApplyError {
     pub fn is_final(&self) -> bool {
         matches!(
             self,
-            Self::NameConflict { .. } | Self::Rejected { .. } | Self::Forbidden { .. } | Self::ChangeRefused { .. }
+            Self::NameConflict { .. }
+                | Self::Rejected { .. }
+                | Self::Forbidden { .. }
+                | Self::GrantRefused { .. }
+                | Self::OutOfReach { .. }
+                | Self::ChangeRefused { .. }
         )
     }
 
-    pub(super) fn new<K: Child>(verb: &'static str, name: &str, error: kube::Error) -> Self {
+    pub(crate) fn new<K: Resource<DynamicType = ()>>(verb: &'static str, name: &str, error: kube::Error) -> Self {
         let (kind, name) = (K::kind(&()).into_owned(), name.to_owned());
         let kube::Error::Api(status) = &error else {
             return Self::Api { verb, kind, name, source: Box::new(error) };
@@ -47,6 +70,12 @@ impl ApplyError {
             409 => Self::Conflict { kind, name, message },
             // The namespace is on its way out, and this server with it.
             403 if message.contains("being terminated") => Self::Api { verb, kind, name, source: Box::new(error) },
+            // Both bindings and roles; the list of what is missing stands in lines of its own.
+            403 if message.contains("attempting to grant RBAC permissions not currently held") => {
+                let missing = message.split_once("not currently held:").map_or("", |(_, missing)| missing);
+                let missing: Vec<_> = missing.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
+                Self::GrantRefused { kind, name, message: format!("it does not have {} itself", missing.join(", ")) }
+            }
             // Admission plugins (quotas, Pod Security, policies) answer with 403 like a missing right.
             403 if message.contains("User \"") && message.contains("\" cannot ") => {
                 Self::Forbidden { verb, kind, name, message }

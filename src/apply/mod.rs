@@ -6,9 +6,11 @@
 //! absent and answers with a conflict if it exists. Only then is it read, to see whose it is. This
 //! costs no request in the usual case, where asking first would cost one for each object.
 
+mod cluster_wide;
 pub mod diff;
 mod error;
 
+pub use cluster_wide::wants_cluster_wide;
 pub use error::ApplyError;
 
 use kube::api::{Api, DeleteParams, PartialObjectMeta, Patch, PatchParams, PostParams, Preconditions};
@@ -22,6 +24,7 @@ use crate::cache::{Cache, group_of_server, owner, owner_uid};
 use crate::children::{Child, Children, Desired, Family, Live, Make, Settled, Step};
 use crate::labels;
 use crate::metrics::Metrics;
+use crate::reach::Reach;
 use crate::validate::ValidatedServer;
 use diff::Difference;
 
@@ -68,6 +71,24 @@ impl Applier {
         let children = children.try_each(&mut Prune(&mut pass)).await?;
         Ok(Applied { children, pending: pass.pending })
     }
+
+    async fn delete<K: Child>(&self, object: &K) -> Result<(), ApplyError> {
+        let name = object.name_any();
+        tracing::info!(kind = %K::kind(&()), %name, "deleting what is no longer wanted");
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { uid: object.uid(), resource_version: None }),
+            ..DeleteParams::background()
+        };
+        let api: Api<K> = K::Scope::api(self.client.clone(), object.namespace().as_deref());
+        let result = api.delete(&name, &params).await;
+        self.metrics.child_write(&K::kind(&()), "delete", result.is_ok());
+        match result {
+            Ok(_) => Ok(()),
+            // Gone already, or replaced by an object that is not the one we saw.
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+            Err(error) => Err(ApplyError::new::<K>("delete", &name, error)),
+        }
+    }
 }
 
 /// One pass over the children of one server.
@@ -101,7 +122,7 @@ impl Step<Live, Live> for Prune<'_, '_> {
 
     async fn step<K: Child>(&mut self, wanted: Vec<Arc<K>>) -> Result<Vec<Arc<K>>, ApplyError> {
         let cache = K::of(&*self.0.applier.caches);
-        for object in cache.group(&self.0.server.owner.uid) {
+        for object in cache.group(&self.0.group::<K>()) {
             let is_wanted = wanted.iter().any(|it| it.meta().name == object.meta().name);
             if !is_wanted && object.meta().deletion_timestamp.is_none() {
                 self.0.remove(&*object).await?;
@@ -222,24 +243,11 @@ impl Pass<'_> {
     }
 
     async fn remove<K: Child>(&mut self, object: &K) -> Result<(), ApplyError> {
-        let name = object.name_any();
         if self.server.suspend {
-            self.pending.push(format!("deletion of {} \"{name}\"", K::kind(&())));
+            self.pending.push(format!("deletion of {} \"{}\"", K::kind(&()), object.name_any()));
             return Ok(());
         }
-        tracing::info!(kind = %K::kind(&()), %name, "deleting what is no longer wanted");
-        let params = DeleteParams {
-            preconditions: Some(Preconditions { uid: object.uid(), resource_version: None }),
-            ..DeleteParams::background()
-        };
-        let result = self.api::<K>().delete(&name, &params).await;
-        self.applier.metrics.child_write(&K::kind(&()), "delete", result.is_ok());
-        match result {
-            Ok(_) => Ok(()),
-            // Gone already, or replaced by an object that is not the one we saw.
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
-            Err(error) => Err(ApplyError::new::<K>("delete", &name, error)),
-        }
+        self.applier.delete(object).await
     }
 
     fn remember<K: Child>(&self, mut object: K) -> Arc<K> {
@@ -251,7 +259,16 @@ impl Pass<'_> {
     }
 
     fn api<K: Child>(&self) -> Api<K> {
-        Api::namespaced(self.applier.client.clone(), &self.server.namespace)
+        K::Scope::api(self.applier.client.clone(), Some(&self.server.namespace))
+    }
+
+    /// Where the cache has what this server has and may lose: not what may outlive it.
+    fn group<K: Child>(&self) -> String {
+        if K::Scope::IS_CLUSTER_WIDE {
+            group_of_server(&self.server.namespace, self.server.name.as_str())
+        } else {
+            self.server.owner.uid.clone()
+        }
     }
 }
 
@@ -284,13 +301,13 @@ impl Wish {
     }
 }
 
-/// The group in which a cache has a child: its owner's uid. One that may outlive its owner is
-/// found without, too.
+/// The group in which a cache has a child: its owner's uid. One without an owner is found by what it
+/// says of itself.
 fn group<K: Child>(object: &K) -> Option<String> {
     owner_uid(object).filter(|_| labels::has(object, labels::MANAGED_BY, labels::LANDFALL)).or_else(|| {
-        let server = object.labels().get(labels::INSTANCE).filter(|_| K::MAY_OUTLIVE)?;
+        let (namespace, server) = K::Scope::server_of(object).filter(|_| K::IS_WITHOUT_OWNER)?;
         let is_ours = object.annotations().contains_key(diff::APPLIED_HASH);
-        is_ours.then(|| group_of_server(&object.namespace().unwrap_or_default(), server))
+        is_ours.then(|| group_of_server(&namespace, &server))
     })
 }
 
@@ -304,10 +321,12 @@ fn manifest<K: Child>(object: &K) -> Result<Value, ApplyError> {
     serde_json::to_value(object).map_err(|error| ApplyError::unwritable::<K>(&object.name_any(), &error))
 }
 
-/// What nobody controls but carries our labels and hash was made by us, and outlived its owner
-/// because that was deleted with `--cascade=orphan`.
+/// What nobody controls but names this server and carries our hash was made by us. Of most kinds it
+/// outlived its owner because that was deleted with `--cascade=orphan`.
 fn is_orphan<K: Child>(object: &K, server: &ValidatedServer) -> bool {
-    labels::has(object, labels::MANAGED_BY, labels::LANDFALL)
-        && labels::has(object, labels::INSTANCE, server.name.as_str())
+    let is_ours = K::Scope::IS_CLUSTER_WIDE || labels::has(object, labels::MANAGED_BY, labels::LANDFALL);
+    let made_for = K::Scope::server_of(object);
+    is_ours
+        && made_for.is_some_and(|(namespace, name)| namespace == server.namespace && name == server.name.as_str())
         && object.annotations().contains_key(diff::APPLIED_HASH)
 }

@@ -1,6 +1,8 @@
 //! `ValidatedServer -> Children<Desired>`: what should exist, one file per kind of child. Pure, and
 //! it cannot fail.
 
+mod cluster_role;
+mod cluster_role_binding;
 mod config_map;
 mod deployment;
 mod horizontal_pod_autoscaler;
@@ -85,6 +87,13 @@ fn managed(server: &ValidatedServer) -> impl Iterator<Item = &ManagedDependency>
 /// What the pods of a part are selected by.
 fn selector(part: &PartName) -> LabelSelector {
     LabelSelector { match_labels: Some(labels::selector(part)), ..LabelSelector::default() }
+}
+
+/// Metadata of a child that is the whole cluster's: nothing in a namespace can own it.
+fn cluster_wide_metadata(server: &ValidatedServer, name: String) -> ObjectMeta {
+    let mut labels = labels::recommended(&server.pod.part);
+    labels.insert(labels::NAMESPACE.into(), server.namespace.clone());
+    ObjectMeta { name: Some(name), labels: Some(labels), ..ObjectMeta::default() }
 }
 
 /// `None` for an empty map: Kubernetes drops it, so a live object would never equal one with it.

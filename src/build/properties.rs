@@ -181,6 +181,16 @@ fn dependency() -> BoxedStrategy<Value> {
     .boxed()
 }
 
+fn role() -> BoxedStrategy<Value> {
+    let kind = prop::sample::select(vec!["Role", "ClusterRole"]).prop_map(|it| json!(it));
+    let wide = any::<bool>().prop_map(|it| json!(it));
+    whole(vec![("kind", kind.boxed()), ("name", text().boxed()), ("clusterWide", wide.boxed())])
+}
+
+fn rule() -> BoxedStrategy<Value> {
+    whole(vec![("apiGroups", texts()), ("resources", texts()), ("verbs", texts())])
+}
+
 /// A spec that has each of its fields with this probability. With a low one, more are accepted.
 fn spec(probability: f64) -> BoxedStrategy<Value> {
     let variable = prop_oneof![
@@ -214,7 +224,9 @@ fn spec(probability: f64) -> BoxedStrategy<Value> {
                 "serviceAccount",
                 object(vec![
                     ("annotations", map()),
-                    ("bind", list(whole(vec![("kind", Just(json!("Role")).boxed()), ("name", text().boxed())]))),
+                    ("bind", list(role())),
+                    ("rules", list(rule())),
+                    ("clusterRules", list(rule())),
                 ]),
             ),
             ("dependencies", list(dependency())),
@@ -298,7 +310,9 @@ fn check(child: &Value) {
 fn holds_for(spec: &Value) {
     let Ok(server) = serde_json::from_value::<MCPServer>(server_json(spec)) else { return };
     let references = References::gather(&server.spec, |_, _| Found::Absent);
-    if let Ok(validated) = validate(&server, &references, &Platform::default()) {
+    let platform =
+        Platform { allow_cluster_rules: true, registry_mirror: Some("mirror.corp/hub".into()), ..Platform::default() };
+    if let Ok(validated) = validate(&server, &references, &platform) {
         let children = build(&validated);
         let mut write = Write(&children, Vec::new());
         Children::<Written>::from_each(&mut write);

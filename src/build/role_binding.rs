@@ -13,7 +13,7 @@ impl Child for RoleBinding {
             role_ref: role_ref("Role", server.name.as_str()),
             subjects: Some(vec![subject(server)]),
         });
-        let existing = server.rights.bind.iter().map(|role| Self {
+        let existing = server.rights.bind.iter().filter(|role| !role.cluster_wide).map(|role| Self {
             metadata: metadata_named(server, &server.pod.part, name(&server.name, role.kind.as_str(), &role.name)),
             role_ref: role_ref(role.kind.as_str(), &role.name),
             subjects: Some(vec![subject(server)]),
@@ -28,11 +28,11 @@ fn name(server: &ServerName, kind: &str, role: &str) -> String {
     format!("{server}:{}:{role}", kind.to_lowercase())
 }
 
-fn role_ref(kind: &str, name: &str) -> RoleRef {
+pub(super) fn role_ref(kind: &str, name: &str) -> RoleRef {
     RoleRef { api_group: "rbac.authorization.k8s.io".into(), kind: kind.into(), name: name.into() }
 }
 
-fn subject(server: &ValidatedServer) -> Subject {
+pub(super) fn subject(server: &ValidatedServer) -> Subject {
     Subject {
         kind: "ServiceAccount".into(),
         name: server.pod.account().to_owned(),

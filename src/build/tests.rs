@@ -2,14 +2,14 @@ use super::build;
 use crate::children::{Child, Children, Desired, Live, Make, Settled};
 use crate::references::{References, Running};
 use crate::settings::Platform;
-use crate::testing::{smallest, smallest_with, validated};
+use crate::testing::{server, smallest, smallest_with, validated};
 use crate::validate::validate;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -332,4 +332,20 @@ fn data_is_not_given_to_a_version_that_cannot_read_it() {
     let mut smaller = claim(&json!({"name": "db", "preset": "postgres", "version": "16", "storage": {"size": "1Gi"}}));
     let refused = smaller.settle(&before).expect_err("refused");
     assert!(refused.starts_with("spec.dependencies[db].storage.size: 1Gi is less than the 10Gi"), "{refused}");
+}
+
+#[test]
+fn rights_in_the_whole_cluster_are_known_by_their_names() {
+    let spec = smallest_with(&json!({"serviceAccount": {
+        "clusterRules": [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"]}],
+        "bind": [
+            {"kind": "ClusterRole", "name": "view", "clusterWide": true},
+            {"kind": "ClusterRole", "name": "edit"},
+        ],
+    }}));
+    let platform = Platform { allow_cluster_rules: true, ..Platform::default() };
+    let children = build(&validate(&server(&spec), &References::default(), &platform).expect("valid"));
+    insta::assert_snapshot!("cluster_roles", yaml::<ClusterRole>(&children));
+    insta::assert_snapshot!("cluster_role_bindings", yaml::<ClusterRoleBinding>(&children));
+    assert_eq!(children.role_bindings.len(), 1, "bound in one namespace, and not in all");
 }

@@ -51,7 +51,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         platform = detect_platform(&client, &settings) => platform,
         () = shutdown.clone() => return Ok(()),
     };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), ?platform, "starting");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        cluster_domain = platform.cluster_domain,
+        openshift = platform.openshift,
+        "starting"
+    );
     controller::run(client, &settings, &platform, health, shutdown).await?;
     tracing::info!("stopped");
     Ok(())
@@ -91,7 +96,7 @@ async fn connect() -> anyhow::Result<Client> {
     Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
 }
 
-/// What the pure steps need to know of the cluster; waits for the API server if it does not answer.
+/// What the pure steps need to know; waits for the API server if it does not answer.
 async fn detect_platform(client: &Client, settings: &Settings) -> Platform {
     let openshift = loop {
         match client.list_api_groups().await {
@@ -102,5 +107,12 @@ async fn detect_platform(client: &Client, settings: &Settings) -> Platform {
     };
     let found = || domain_of(&std::fs::read_to_string("/etc/resolv.conf").ok()?);
     let cluster_domain = settings.cluster_domain.clone().or_else(found).unwrap_or_else(|| DEFAULT_DOMAIN.into());
-    Platform { cluster_domain, openshift }
+    Platform {
+        cluster_domain,
+        openshift,
+        registry_mirror: settings.registry_mirror.clone(),
+        server_defaults: settings.server_defaults.clone(),
+        allow_cluster_rules: settings.allow_cluster_rules,
+        watch_secrets: settings.watch_secrets,
+    }
 }

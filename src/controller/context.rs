@@ -28,13 +28,13 @@ pub(super) struct Context {
     pub(super) backoff: Backoff,
     pub(super) metrics: Arc<Metrics>,
     pub(super) platform: Platform,
-    client: Client,
+    pub(super) client: Client,
     /// Until when the report of a server is put off, by uid.
     put_off: Mutex<HashMap<String, Instant>>,
 }
 
 impl Context {
-    pub(super) fn new(client: Client, metrics: Arc<Metrics>, platform: Platform, watch_secrets: bool) -> Self {
+    pub(super) fn new(client: Client, metrics: Arc<Metrics>, platform: Platform) -> Self {
         let caches = Arc::new(Children::from_each(&mut NewCaches));
         Self {
             applier: Applier {
@@ -44,7 +44,7 @@ impl Context {
                 made: Arc::default(),
             },
             pods: Arc::new(Cache::new(|pod: &PodView| Some(pod_group(&pod.metadata)))),
-            references: ReferenceCache::new(watch_secrets, caches),
+            references: ReferenceCache::new(platform.watch_secrets, caches),
             reporter: Reporter::new(client.clone(), Arc::clone(&metrics)),
             backoff: Backoff::default(),
             metrics,
@@ -57,15 +57,15 @@ impl Context {
     /// Whether every watch has shown its first list: before, an object that is not cached may well
     /// exist.
     pub(super) fn is_synced(&self) -> bool {
-        struct Synced<'a>(&'a Children<Caches>, bool);
+        struct Synced<'a>(&'a Children<Caches>, &'a Platform, bool);
         impl Make<Nothing> for Synced<'_> {
             fn make<K: Child>(&mut self) {
-                self.1 &= K::WRITE_ONCE || K::of(self.0).is_synced();
+                self.2 &= K::of(self.0).is_synced() || !K::is_watched(self.1);
             }
         }
-        let mut children = Synced(&self.applier.caches, true);
+        let mut children = Synced(&self.applier.caches, &self.platform, true);
         Children::<Nothing>::from_each(&mut children);
-        children.1 && self.pods.is_synced() && self.references.is_synced()
+        children.2 && self.pods.is_synced() && self.references.is_synced()
     }
 
     pub(super) fn pods_of(&self, server: &MCPServer) -> Vec<Arc<PodView>> {

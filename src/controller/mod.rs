@@ -7,6 +7,7 @@
 
 mod backoff;
 mod context;
+mod finalizer;
 mod health;
 mod leader;
 mod reconcile;
@@ -31,6 +32,8 @@ use crate::api::MCPServer;
 use crate::cache::owner;
 use crate::children::{Child, Children, Make, Nothing};
 use crate::labels;
+use crate::observe::PodView;
+use crate::reach::Reach;
 use crate::references::Source;
 use crate::settings::{Platform, Settings};
 use context::Context;
@@ -82,8 +85,7 @@ struct Scope {
 impl Scope {
     async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let metrics = Arc::clone(&self.health.metrics);
-        let context =
-            Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), self.settings.watch_secrets));
+        let context = Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone()));
         let ready = Arc::clone(&context);
         self.health.add_check(move || ready.is_synced());
         let controller = self.watch_servers(&context);
@@ -126,11 +128,11 @@ impl Scope {
         struct Watch<'a>(&'a Scope, &'a Arc<Context>, Vec<Box<dyn FnOnce(Servers) -> Servers>>);
         impl Make<Nothing> for Watch<'_> {
             fn make<K: Child>(&mut self) {
-                if K::WRITE_ONCE {
+                if !K::is_watched(&self.0.platform) {
                     return;
                 }
                 let (context, of) = (Arc::clone(self.1), Arc::clone(self.1));
-                let config = if K::REFERRED_TO_AS.is_some() { everything() } else { managed() };
+                let config = if K::REFERRED_TO_AS.is_some() { everything() } else { self.0.managed::<K>() };
                 let changes = self.0.changes::<K>(&config, K::trim, move |event| {
                     K::of(&*context.applier.caches).observe(event);
                     context.references.observe(event);
@@ -150,8 +152,8 @@ impl Scope {
     /// Pods are nobody's wish, but they know why a server does not come up.
     fn watch_pods(&self, controller: Servers, context: &Arc<Context>) -> Servers {
         let pods = Arc::clone(&context.pods);
-        let changes = self.changes(&managed(), |_| (), move |event| pods.observe(event));
-        controller.watches_stream(changes, |pod: crate::observe::PodView| {
+        let changes = self.changes(&self.managed::<PodView>(), |_| (), move |event| pods.observe(event));
+        controller.watches_stream(changes, |pod: PodView| {
             let server = pod.labels().get(labels::INSTANCE)?;
             Some(ServerRef::new(server).within(&pod.namespace()?))
         })
@@ -186,12 +188,7 @@ impl Scope {
         note: impl Fn(&watcher::Event<K>) + Send + 'static,
     ) -> impl Stream<Item = watcher::Result<K>> + Send + 'static
     where
-        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
-            + Clone
-            + Debug
-            + DeserializeOwned
-            + Send
-            + 'static,
+        K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
         let metrics = Arc::clone(&self.health.metrics);
         watcher(self.api::<K>(), config.clone())
@@ -207,22 +204,30 @@ impl Scope {
             .touched_objects()
     }
 
-    fn api<K>(&self) -> Api<K>
-    where
-        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-    {
+    fn api<K: Resource<DynamicType = (), Scope: Reach>>(&self) -> Api<K> {
+        K::Scope::api(self.client.clone(), self.namespace.as_deref())
+    }
+
+    /// Only what carries our label: the rest of the cluster costs nothing.
+    fn managed<K: Resource<DynamicType = (), Scope: Reach>>(&self) -> watcher::Config {
+        let ours = format!("{}={}", labels::MANAGED_BY, labels::LANDFALL);
         match &self.namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
+            Some(namespace) if K::Scope::IS_CLUSTER_WIDE => {
+                everything().labels(&format!("{ours},{}={namespace}", labels::NAMESPACE))
+            }
+            _ => everything().labels(&ours),
         }
     }
 }
 
-/// The server that a child belongs to: its owner, or for one that outlived it, whoever has its name.
+/// The server that a child belongs to: its owner, or for one without, whom it names.
 fn server_of<K: Child>(child: &K) -> Option<ServerRef> {
-    let owner = owner(child).map(|owner| (owner.kind == MCPServer::kind(&())).then_some(&owner.name));
-    let name = owner.unwrap_or_else(|| child.labels().get(labels::INSTANCE).filter(|_| K::MAY_OUTLIVE))?;
-    Some(ServerRef::new(name).within(&child.namespace()?))
+    let (namespace, name) = match owner(child) {
+        Some(owner) => (child.namespace()?, owner.name.clone()),
+        None => K::Scope::server_of(child).filter(|_| K::IS_WITHOUT_OWNER)?,
+    };
+    let is_server = owner(child).is_none_or(|owner| owner.kind == MCPServer::kind(&()));
+    is_server.then(|| ServerRef::new(&name).within(&namespace))
 }
 
 fn referrers<K: Resource>(context: &Context, source: Source, object: &K) -> Vec<ServerRef> {
@@ -234,9 +239,4 @@ fn referrers<K: Resource>(context: &Context, source: Source, object: &K) -> Vec<
 /// Lists come in pages, so that a large cluster's first list is never in memory as a whole.
 fn everything() -> watcher::Config {
     watcher::Config::default().page_size(500)
-}
-
-/// Only what carries our label: the rest of the cluster costs nothing.
-fn managed() -> watcher::Config {
-    everything().labels(&format!("{}={}", labels::MANAGED_BY, labels::LANDFALL))
 }

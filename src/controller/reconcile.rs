@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::backoff::jittered;
 use super::context::Context;
+use super::finalizer;
 use crate::api::{MCPServer, MCPServerSpec};
 use crate::apply::ApplyError;
 use crate::build::build;
@@ -46,19 +47,20 @@ pub(super) async fn reconcile(
         return Ok(Action::requeue(CATCH_UP));
     }
     let began = Instant::now();
-    let result = match &object.0 {
-        Ok(server) => {
-            tokio::time::timeout(PASS_TIMEOUT, Box::pin(pass(server, &context))).await.unwrap_or(Err(Error::Timeout))
+    let pass = async {
+        match &object.0 {
+            Ok(server) => pass(server, &context).await,
+            Err(invalid) => pass_undecodable(invalid, &context).await,
         }
-        Err(invalid) => report_undecodable(invalid, &context).await,
     };
+    let result = tokio::time::timeout(PASS_TIMEOUT, Box::pin(pass)).await.unwrap_or(Err(Error::Timeout));
     context.metrics.reconciled(if result.is_ok() { "success" } else { "error" }, began.elapsed());
     result
 }
 
 async fn pass(server: &MCPServer, context: &Context) -> Result<Action, Error> {
     if server.metadata.deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
+        return end(server, context).await;
     }
     if context.reporter.is_behind(server) {
         return Ok(Action::requeue(CATCH_UP));
@@ -69,7 +71,7 @@ async fn pass(server: &MCPServer, context: &Context) -> Result<Action, Error> {
         Err(problems) => return report(server, context, &Outcome::Invalid(&problems)).await,
     };
     let desired = build(&validated);
-    let applied = match Box::pin(context.applier.apply(&validated, desired)).await {
+    let applied = match finalizer::apply(server, &validated, desired, context).await {
         Ok(applied) => applied,
         Err(error) if error.is_final() => return refused(server, context, &error).await,
         Err(error) => return Err(error.into()),
@@ -79,6 +81,21 @@ async fn pass(server: &MCPServer, context: &Context) -> Result<Action, Error> {
     context.backoff.clear(&validated.owner.uid);
     let outcome = Outcome::Observed { server: &validated, observation: &observation, pending: &applied.pending };
     report(server, context, &outcome).await
+}
+
+/// What garbage collection leaves of a server that is being deleted.
+async fn end(server: &MCPServer, context: &Context) -> Result<Action, Error> {
+    if !finalizer::is_on(server) {
+        return Ok(Action::await_change());
+    }
+    if context.reporter.is_behind(server) {
+        return Ok(Action::requeue(CATCH_UP));
+    }
+    match finalizer::clean_up(server, context).await {
+        Ok(()) => Ok(Action::await_change()),
+        Err(error) if error.is_final() => refused(server, context, &error).await,
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Writes the status that follows from `outcome`, and says when time alone may change it.
@@ -116,9 +133,12 @@ async fn refused(server: &MCPServer, context: &Context, error: &ApplyError) -> R
 }
 
 /// Its status is part of what could not be decoded, and is read by itself; its children stay.
-async fn report_undecodable(invalid: &InvalidObject, context: &Context) -> Result<Action, Error> {
+async fn pass_undecodable(invalid: &InvalidObject, context: &Context) -> Result<Action, Error> {
     let status = context.status_of(&invalid.metadata).await.map_err(|error| Error::Status(Box::new(error)))?;
     let server = MCPServer { metadata: invalid.metadata.clone(), spec: MCPServerSpec::default(), status };
+    if server.metadata.deletion_timestamp.is_some() {
+        return end(&server, context).await;
+    }
     report(&server, context, &Outcome::Undecodable(&invalid.error)).await
 }
 

@@ -72,6 +72,13 @@ impl Reporter {
         behind
     }
 
+    /// Notes a server as a write of ours has left it.
+    pub(super) fn wrote(&self, server: &impl Resource) {
+        if let (Some(uid), Some(version)) = (server.meta().uid.clone(), version(server)) {
+            self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, version);
+        }
+    }
+
     /// Forgets a server that is gone.
     pub(super) fn forget(&self, uid: &str) {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
@@ -93,9 +100,7 @@ impl Reporter {
         let params = PatchParams::apply(STATUS_MANAGER).force();
         let result = api.patch_status(&server.name_any(), &params, &Patch::Apply(&manifest)).await;
         self.metrics.status_write(result.is_ok());
-        if let (Some(uid), Some(version)) = (server.uid(), version(&result?)) {
-            self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, version);
-        }
+        self.wrote(&result?);
         self.publish(server, status::ready(server.status.as_ref()), status::ready(Some(next))).await;
         Ok(())
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::children::Children;
+use crate::children::{Child, Children, Live, Make};
 use crate::testing::{smallest, validated};
 use serde_json::{Value, json};
 
@@ -7,26 +7,18 @@ type Change = fn(&mut Value);
 
 const NOW: &str = "2026-01-01T00:01:00Z";
 
+struct Empty;
+
+impl Make<Live> for Empty {
+    fn make<K: Child>(&mut self) -> Vec<Arc<K>> {
+        Vec::new()
+    }
+}
+
 fn look(deployment: impl Into<Option<Value>>, pods: Vec<Value>) -> Observation {
     let server = validated(&smallest()).expect("valid");
-    let children = Children::<Live> {
-        service_accounts: Vec::new(),
-        roles: Vec::new(),
-        role_bindings: Vec::new(),
-        network_policies: Vec::new(),
-        pod_disruption_budgets: Vec::new(),
-        horizontal_pod_autoscalers: Vec::new(),
-        config_maps: Vec::new(),
-        persistent_volume_claims: Vec::new(),
-        services: Vec::new(),
-        secrets: Vec::new(),
-        stateful_sets: Vec::new(),
-        deployments: deployment
-            .into()
-            .into_iter()
-            .map(|it| Arc::new(serde_json::from_value(it).expect("a Deployment")))
-            .collect(),
-    };
+    let deployment = deployment.into().map(|it| Arc::new(serde_json::from_value(it).expect("a Deployment")));
+    let children = Children { deployments: deployment.into_iter().collect(), ..Children::from_each(&mut Empty) };
     let pods: Vec<_> =
         pods.into_iter().map(|it| Arc::new(serde_json::from_value::<PodView>(it).expect("a pod"))).collect();
     observe(&server, &children, &pods, NOW.parse().expect("a time"))

@@ -44,7 +44,9 @@ pub(super) fn statements(outcome: &Outcome<'_>) -> Vec<Statement> {
 fn refusal_reason(error: &ApplyError) -> Reason {
     match error {
         ApplyError::NameConflict { .. } => Reason::NameConflict,
-        ApplyError::Forbidden { .. } => Reason::Forbidden,
+        ApplyError::Forbidden { .. } | ApplyError::GrantRefused { .. } | ApplyError::OutOfReach { .. } => {
+            Reason::Forbidden
+        }
         ApplyError::ChangeRefused { .. } => Reason::ChangeRefused,
         _ => Reason::RejectedByCluster,
     }

@@ -5,6 +5,7 @@
 //! neither can express: parts of the spec that the schema keeps raw, and names across fields.
 
 mod container;
+mod defaults;
 mod dependencies;
 mod expansion;
 mod files;
@@ -21,13 +22,14 @@ mod variables;
 mod volumes;
 
 pub use container::{ResolvedProbes, ScratchVolume};
+pub use defaults::{registry_mirror, server_defaults};
 pub use dependencies::{DependencyPlan, GeneratedCredentials, ManagedDependency};
 pub use files::{FileSource, PlannedFile};
 pub use names::{PartName, ServerName};
 pub use network_policy::NetworkRules;
 pub use pod::Scheduling;
 pub use pod_plan::{Identity, PodPlan, PodPort, Rollout};
-pub use rights::Rights;
+pub use rights::{Rights, cluster_wide_binding};
 pub use scaling::{AutoscalingPlan, DisruptionLimit};
 pub use service::{PlannedPort, ServicePlan};
 pub use volumes::{PodParts, StoragePlan};
@@ -115,14 +117,14 @@ impl fmt::Display for Problems {
 /// Checks `server` and fills in its defaults.
 pub fn validate(server: &MCPServer, references: &References, platform: &Platform) -> Result<ValidatedServer, Problems> {
     let mut problems = Problems::default();
-    let spec = &server.spec;
+    let spec = &defaults::filled(&server.spec, platform);
     let (Some(name), Some(owner)) = identity(server, &mut problems) else { return Err(problems) };
     let namespace = server.namespace().unwrap_or_default();
     let service = service::plan(spec.service.as_ref(), spec.port, &mut problems);
     let autoscaling = scaling::autoscaling(spec, &mut problems);
     let disruption_limit = scaling::disruption_budget(spec, &mut problems);
     let network_rules = network_policy::rules(spec, &mut problems);
-    let rights = rights::rights(spec, &mut problems);
+    let rights = rights::rights(spec, &name, &namespace, platform, &mut problems);
     let mut variables = Variables::of_server(&name, &namespace, spec, &service, platform);
     let part = PartName::server_itself(&name);
     let around = dependencies::Around { server: &part, spec, references, platform, salt: &owner.uid };

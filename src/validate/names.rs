@@ -35,6 +35,13 @@ impl ServerName {
     }
 }
 
+/// Stands for a name that was refused, while the rest of the spec is checked.
+impl Default for ServerName {
+    fn default() -> Self {
+        Self("server".into())
+    }
+}
+
 impl fmt::Display for ServerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -167,6 +174,9 @@ fn is_label_value(value: &str) -> bool {
             && value.ends_with(ends)
             && value.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it)))
 }
+
+/// Most characters of an object's name.
+pub(super) const LONGEST: usize = 253;
 
 /// Whether a role can have this name: roles are freer than most.
 pub(super) fn is_path_segment(name: &str) -> bool {

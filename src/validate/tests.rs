@@ -426,3 +426,72 @@ fn rules_of_scaling_network_and_rights_name_their_fields() {
         assert_eq!(problems(&more), expected);
     }
 }
+
+fn problems_on(platform: &Platform, own: &Value) -> String {
+    let server = server(&smallest_with(&json!({"serviceAccount": own})));
+    validate(&server, &References::default(), platform).map(drop).expect_err("a problem").to_string()
+}
+
+#[test]
+fn rights_in_the_whole_cluster_need_a_setting() {
+    let rule = json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]});
+    let view = json!({"kind": "ClusterRole", "name": "view", "clusterWide": true});
+    let own = json!({"clusterRules": [rule], "bind": [view, {"kind": "ClusterRole", "name": "view"}]});
+    assert_eq!(
+        problems_on(&Platform::default(), &own),
+        "spec.serviceAccount.clusterRules: the operator was started without allowClusterRules: use \
+         spec.serviceAccount.rules for rights in this namespace, or ask an administrator for that setting; \
+         spec.serviceAccount.bind[0].clusterWide: the operator was started without allowClusterRules: remove it to \
+         bind the role in this namespace, or ask an administrator for that setting",
+    );
+    let allowed = Platform { allow_cluster_rules: true, ..Platform::default() };
+    let spec = smallest_with(&json!({"serviceAccount": own}));
+    validate(&server(&spec), &References::default(), &allowed).expect("valid");
+    for (own, expected) in [
+        (
+            json!({"bind": [{"kind": "Role", "name": "a", "clusterWide": true}]}),
+            "spec.serviceAccount.bind[0].clusterWide: is for a ClusterRole: a Role has no rights outside of its namespace",
+        ),
+        (json!({"bind": [view, view]}), "spec.serviceAccount.bind[1]: ClusterRole \"view\" is named twice: keep one"),
+        (
+            json!({"clusterRules": [{"nonResourceURLs": ["/metrics"], "resources": ["nodes"], "verbs": ["get"]}]}),
+            "spec.serviceAccount.clusterRules[0]: is about both resources and nonResourceURLs: make two rules of it",
+        ),
+        (
+            json!({"clusterRules": [{"nonResourceURLs": ["/metrics"], "verbs": []}]}),
+            "spec.serviceAccount.clusterRules[0].verbs: is missing: a rule of nonResourceURLs needs verbs, such as get",
+        ),
+    ] {
+        assert_eq!(problems_on(&allowed, &own), expected);
+    }
+    let mut long = server(&smallest_with(&json!({"serviceAccount": {"bind": [
+        {"kind": "ClusterRole", "name": "r".repeat(160), "clusterWide": true},
+    ]}})));
+    validate(&long, &References::default(), &allowed).expect("short enough");
+    long.metadata.name = Some("s".repeat(63));
+    long.metadata.namespace = Some("n".repeat(63));
+    let found = validate(&long, &References::default(), &allowed).expect_err("too long").to_string();
+    assert!(found.contains("which makes 297 characters, and 253 are possible"), "{found}");
+}
+
+#[test]
+fn the_right_to_read_secrets_is_not_handed_on() {
+    let watching = Platform { watch_secrets: true, allow_cluster_rules: true, ..Platform::default() };
+    let rule = |group: &str, resource: &str| json!({"apiGroups": [group], "resources": [resource], "verbs": ["list"]});
+    for rule in [rule("", "secrets"), rule("*", "secrets"), rule("", "*")] {
+        for list in ["rules", "clusterRules"] {
+            let found = problems_on(&watching, &json!({list: [rule]}));
+            let expected =
+                format!("spec.serviceAccount.{list}[0].resources: Landfall reads Secrets for itself and does");
+            assert!(found.starts_with(&expected), "{found}");
+        }
+    }
+    let spec = |rule: Value| server(&smallest_with(&json!({"serviceAccount": {"rules": [rule]}})));
+    let others = [rule("", "pods"), rule("example.com", "secrets")];
+    for rule in others {
+        validate(&spec(rule), &References::default(), &watching).expect("valid");
+    }
+    // Where the operator may not read them, Kubernetes itself sees to it, unless an administrator
+    // has decided otherwise.
+    validate(&spec(rule("", "secrets")), &References::default(), &Platform::default()).expect("valid");
+}

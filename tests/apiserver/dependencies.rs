@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, PatchParams, PostParams};
+use kube::core::NamespaceResourceScope;
 use landfall::api::{MCPServer, PresetName};
 use landfall::children::Child;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ fn shop(dependencies: &Value) -> Value {
 }
 
 /// Names of all objects of a kind, but those that every namespace has.
-async fn names<K: Child>(space: &Space) -> Result<Vec<String>> {
+async fn names<K: Child<Scope = NamespaceResourceScope>>(space: &Space) -> Result<Vec<String>> {
     let all = space.api::<K>().list(&ListParams::default()).await?;
     Ok(all.iter().map(ResourceExt::name_any).filter(|it| !it.starts_with("kube-")).collect())
 }

@@ -5,12 +5,18 @@
 mod support;
 
 mod conflict;
+mod defaults;
 mod dependencies;
 mod drift;
 mod lifecycle;
 mod process;
 mod quiet;
+mod rights;
+mod rollout;
 mod rules;
+mod samples;
+mod scaling;
+mod storage;
 mod trouble;
 
 use landfall_cluster::Size;
@@ -21,6 +27,10 @@ fn main() -> ExitCode {
         // The longest first: tests start in this order.
         quiet::a_quiet_minute_and_a_silent_restart,
         process::another_replica_takes_over,
+        scaling::an_autoscaler_of_the_spec_keeps_its_number,
+        scaling::an_autoscaler_of_somebody_else_keeps_its_number,
+        scaling::an_autoscaler_of_the_resource_keeps_its_number,
+        rollout::many_servers_of_one_secret_roll_a_few_at_a_time,
         lifecycle::a_server_becomes_ready_only_when_its_pod_is,
         lifecycle::deleting_a_server_leaves_nothing_behind,
         lifecycle::a_new_image_is_ready_only_when_its_own_pod_is,
@@ -34,8 +44,18 @@ fn main() -> ExitCode {
         drift::what_others_own_stays,
         conflict::an_object_of_somebody_else_is_never_touched,
         conflict::children_that_outlived_their_owner_are_taken_back,
+        defaults::defaults_hold_until_a_spec_says_otherwise,
+        rights::in_the_whole_cluster_they_come_and_go,
+        rights::what_the_operator_may_not_grant_is_told,
+        rights::a_crash_or_a_setting_that_is_gone_leaves_nothing_behind,
+        rights::deleting_a_namespace_takes_them_along,
+        rights::a_cluster_role_of_somebody_else_is_never_touched,
+        rights::without_the_setting_nothing_of_the_cluster_is_asked_for,
         rules::each_rule_is_told_by_the_api_server,
-        rules::each_sample_is_taken_by_the_api_server,
+        samples::each_is_taken_with_all_its_children,
+        storage::it_outlives_its_server_and_is_taken_up_again,
+        storage::it_goes_with_its_server_where_that_is_said,
+        rollout::only_a_key_that_is_used_rolls_the_pods,
         rules::a_spec_that_only_the_operator_can_refuse_leaves_what_runs,
         trouble::an_undecodable_server_stops_nobody_else,
         trouble::a_missing_config_map_and_secret_are_named,

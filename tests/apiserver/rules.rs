@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 use crate::support::pods::Kubelet;
-use crate::support::{Space, World, condition, from_yaml, message};
+use crate::support::{Space, World, condition, message};
 
 /// What is changed in the smallest spec, and the sentence that the API server answers with.
 fn cases() -> Vec<(Value, &'static str)> {
@@ -63,6 +63,10 @@ fn cases() -> Vec<(Value, &'static str)> {
             json!({"serviceAccount": {"bind": [{"kind": "Group", "name": "a"}]}}),
             "supported values: \"Role\", \"ClusterRole\"",
         ),
+        (
+            json!({"serviceAccount": {"bind": [{"kind": "Role", "name": "a", "clusterWide": true}]}}),
+            "clusterWide is for a ClusterRole",
+        ),
         (json!({"replicas": -1}), "should be greater than or equal to 0"),
         (json!({"resources": {"requests": {"cpu": 0.5}}}), "must be of type integer,string"),
         (json!({"probes": {"liveness": {"httpGet": {"port": 1}, "exec": {}}}}), "a probe has one handler"),
@@ -104,17 +108,6 @@ async fn refusal(space: &Space, name: &str, spec: &Map<String, Value>) -> Result
     let object = DynamicObject::new(name, &resource).data(json!({"spec": spec}));
     let error = api.create(&PostParams::default(), &object).await.err().context("it was accepted")?;
     Ok(error.to_string())
-}
-
-pub async fn each_sample_is_taken_by_the_api_server(world: Arc<World>) -> Result<()> {
-    let space = world.space("samples").await?;
-    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/config/samples/servers"))? {
-        let file = file?.path();
-        let sample: MCPServer = from_yaml(&std::fs::read_to_string(&file)?)?;
-        let result = space.api().create(&PostParams { dry_run: true, field_manager: None }, &sample).await;
-        result.with_context(|| format!("{}", file.display()))?;
-    }
-    Ok(())
 }
 
 pub async fn a_spec_that_only_the_operator_can_refuse_leaves_what_runs(world: Arc<World>) -> Result<()> {

@@ -72,6 +72,7 @@ fn main() -> Result<ExitCode> {
         rendered::the_resource_is_the_one_in_crds_and_is_kept,
         rendered::only_listed_namespaces_are_granted_anything,
         rights::the_chart_grants_what_config_says,
+        rights::only_what_is_listed_can_be_granted,
         rights::every_kind_of_child_is_covered_and_no_rule_is_unused,
         values::every_setting_of_the_operator_is_a_value,
         values::every_value_is_documented,

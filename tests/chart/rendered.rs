@@ -10,6 +10,8 @@ fn all_of_it() -> Value {
     json!({
         "replicas": 2,
         "watchSecrets": true,
+        "allowClusterRules": true,
+        "rbac": {"grantable": {"rules": [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}], "clusterRoles": ["view"]}},
         "clusterDomain": "corp.example",
         "image": {"digest": format!("sha256:{}", "0".repeat(64))},
         "imagePullSecrets": [{"name": "registry"}],
@@ -75,10 +77,14 @@ pub fn values_that_cannot_work_are_refused(charts: &Charts) -> Result<()> {
         (json!({"namespaces": "team-a"}), "/namespaces"),
         (json!({"namespaces": ["Team"]}), "/namespaces/0"),
         (json!({"logFormat": "xml"}), "/logFormat"),
+        (json!({"registryMirror": "https://mirror.corp"}), "/registryMirror"),
+        (json!({"serverDefaults": {"image": "x"}}), "invalid propertyName 'image'"),
         (json!({"image": {"digest": "sha256:1"}}), "/image/digest"),
         (json!({"image": {"pullPolicy": "Sometimes"}}), "/image/pullPolicy"),
         (json!({"env": [{"name": "LANDFALL_LOG", "value": "x"}]}), "/env/0/name"),
         (json!({"crds": {"annotations": {"helm.sh/resource-policy": "delete"}}}), "resource-policy"),
+        (json!({"allowClusterRules": true, "namespaces": ["team-a"]}), "is for an operator of the whole cluster"),
+        (json!({"rbac": {"grantable": {"rules": [{"resources": ["nodes"]}]}}}), "/rbac/grantable/rules/0"),
         (json!({"replicas": 2, "leaderElection": false}), "without leaderElection there can be only one"),
         (json!({"serviceAccount": {"create": false}}), "name an existing ServiceAccount"),
         (

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use kube::Resource;
 use landfall::api::MCPServer;
 use landfall::children::{Child, Children, Make, Nothing};
+use landfall::reach::Reach;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -44,36 +45,64 @@ fn config(file: &str) -> Result<Vec<Value>> {
 }
 
 pub fn the_chart_grants_what_config_says(charts: &Charts) -> Result<()> {
-    let everywhere = charts.render("landfall", &json!({"watchSecrets": true}))?;
+    let everywhere = charts.render("landfall", &json!({"watchSecrets": true, "allowClusterRules": true}))?;
     let listed = charts.render("landfall", &json!({"watchSecrets": true, "namespaces": ["team-a"]}))?;
-    for file in ["cluster_role.yaml", "watch_secrets.yaml", "leader_election.yaml", "users.yaml"] {
+    for file in ["cluster_role.yaml", "watch_secrets.yaml", "cluster_rules.yaml", "leader_election.yaml", "users.yaml"]
+    {
         for role in config(file)? {
             let (kind, name) = (role["kind"].as_str().unwrap_or_default(), &role["metadata"]["name"]);
             let granted = rights(named(&everywhere, kind, name)?)?;
             ensure!(granted == rights(&role)?, "{file}: the chart's {kind} {name} grants {granted:?}");
-            if file != "users.yaml" {
+            if !["users.yaml", "cluster_rules.yaml"].contains(&file) {
                 let granted = rights(named(&listed, "Role", name)?)?;
                 ensure!(granted == rights(&role)?, "{file}: the chart's Role {name} grants {granted:?}");
             }
         }
     }
-    let without_secrets = charts.render("landfall", &json!({}))?;
-    for role in without_secrets.iter().filter(|it| it["kind"] == "ClusterRole" && it["rules"].is_array()) {
+    let unasked = charts.render("landfall", &json!({}))?;
+    for role in unasked.iter().filter(|it| it["kind"] == "ClusterRole" && it["rules"].is_array()) {
         let reads = |it: &Right| it.1 == "secrets" && it.2 != "create";
         ensure!(!rights(role)?.iter().any(reads), "no Secret is read unasked: {role}");
+    }
+    let cluster_wide = |it: &Value| it["kind"] == "ClusterRole" && it["rules"].to_string().contains("\"clusterroles\"");
+    ensure!(!unasked.iter().any(cluster_wide), "nothing is granted in the whole cluster unasked");
+    Ok(())
+}
+
+pub fn only_what_is_listed_can_be_granted(charts: &Charts) -> Result<()> {
+    let rule = json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]});
+    let grantable =
+        |rules: &[&Value], roles: &[&str]| json!({"rbac": {"grantable": {"rules": rules, "clusterRoles": roles}}});
+    let bind = |role: &str| ("rbac.authorization.k8s.io".into(), "clusterroles".into(), "bind".into(), role.to_owned());
+    let get = || (String::new(), "nodes".into(), "get".into(), String::new());
+    for (values, expected) in [
+        (grantable(&[&rule], &[]), BTreeSet::from([get()])),
+        (grantable(&[], &["view", "edit"]), BTreeSet::from([bind("view"), bind("edit")])),
+        (grantable(&[&rule], &["view"]), BTreeSet::from([get(), bind("view")])),
+    ] {
+        let objects = charts.render("landfall", &values)?;
+        let granted = rights(named(&objects, "ClusterRole", &json!("landfall-operator-grantable"))?)?;
+        ensure!(granted == expected, "{values} grants {granted:?}");
     }
     Ok(())
 }
 
-struct Needs(BTreeSet<Right>);
+#[derive(Default)]
+struct Needs {
+    always: BTreeSet<Right>,
+    /// With allowClusterRules.
+    cluster_wide: BTreeSet<Right>,
+}
 
 impl Needs {
-    fn add<K: Resource<DynamicType = ()>>(&mut self, subresource: &str, verbs: &[&str]) {
-        let resource = format!("{}{subresource}", K::plural(&()));
-        self.0.extend(
-            verbs.iter().map(|verb| (K::group(&()).into(), resource.clone(), (*verb).to_owned(), String::new())),
-        );
+    fn add<K: Resource<DynamicType = (), Scope: Reach>>(&mut self, subresource: &str, verbs: &[&str]) {
+        let rights = if K::Scope::IS_CLUSTER_WIDE { &mut self.cluster_wide } else { &mut self.always };
+        rights.extend(verbs.iter().map(|verb| right::<K>(subresource, verb)));
     }
+}
+
+fn right<K: Resource<DynamicType = ()>>(subresource: &str, verb: &str) -> Right {
+    (K::group(&()).into(), format!("{}{subresource}", K::plural(&())), verb.into(), String::new())
 }
 
 impl Make<Nothing> for Needs {
@@ -88,7 +117,7 @@ pub fn every_kind_of_child_is_covered_and_no_rule_is_unused(_: &Charts) -> Resul
     use k8s_openapi::api::core::v1::{ConfigMap, Pod};
     use k8s_openapi::api::events::v1::Event;
 
-    let mut needs = Needs(BTreeSet::new());
+    let mut needs = Needs::default();
     Children::<Nothing>::from_each(&mut needs);
     needs.add::<MCPServer>("", &["get", "list", "watch"]);
     needs.add::<MCPServer>("/status", &["patch"]);
@@ -96,11 +125,15 @@ pub fn every_kind_of_child_is_covered_and_no_rule_is_unused(_: &Charts) -> Resul
     needs.add::<Pod>("", &["list", "watch"]);
     needs.add::<ConfigMap>("", &["list", "watch"]);
     needs.add::<Event>("", &["create", "patch"]);
-    let granted = rights(&config("cluster_role.yaml")?[0])?;
-    let missing: Vec<_> = needs.0.difference(&granted).collect();
-    let unused: Vec<_> = granted.difference(&needs.0).collect();
-    if !missing.is_empty() || !unused.is_empty() {
-        bail!("config/rbac/cluster_role.yaml lacks {missing:?}, and grants for nothing {unused:?}");
+    // The finalizer.
+    needs.cluster_wide.insert(right::<MCPServer>("", "patch"));
+    for (file, needs) in [("cluster_role.yaml", needs.always), ("cluster_rules.yaml", needs.cluster_wide)] {
+        let granted = rights(&config(file)?[0])?;
+        let missing: Vec<_> = needs.difference(&granted).collect();
+        let unused: Vec<_> = granted.difference(&needs).collect();
+        if !missing.is_empty() || !unused.is_empty() {
+            bail!("config/rbac/{file} lacks {missing:?}, and grants for nothing {unused:?}");
+        }
     }
     Ok(())
 }

@@ -14,16 +14,31 @@ const FIXED: [&str; 2] = ["leaseNamespace", "listen"];
 
 pub fn every_setting_of_the_operator_is_a_value(charts: &Charts) -> Result<()> {
     // Each differs from its default, so that none is there by chance.
-    let values = json!({
+    let mut values = json!({
         "namespaces": ["team-a", "team-b"],
         "clusterDomain": "corp.example",
         "watchSecrets": true,
+        "allowClusterRules": false,
+        "registryMirror": "mirror.corp/hub",
+        "serverDefaults": {
+            "resources": {"limits": {"memory": "256Mi"}},
+            "nodeSelector": {"pool": "mcp"},
+            "securityContext": {"readOnlyRootFilesystem": true},
+        },
         "concurrency": 9,
         "leaderElection": false,
         "logFormat": "text",
         "log": "warn",
     });
-    let objects = charts.render("landfall", &values)?;
+    is_understood(charts, &values)?;
+    // These two exclude each other.
+    values["namespaces"] = json!([]);
+    values["allowClusterRules"] = json!(true);
+    is_understood(charts, &values)
+}
+
+fn is_understood(charts: &Charts, values: &Value) -> Result<()> {
+    let objects = charts.render("landfall", values)?;
     let container = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0];
     let mut operator = Command::new(env!("CARGO_BIN_EXE_landfall"));
     operator.arg("operator").arg("--print-settings");
@@ -36,7 +51,7 @@ pub fn every_setting_of_the_operator_is_a_value(charts: &Charts) -> Result<()> {
     for name in FIXED {
         settings.remove(name);
     }
-    ensure!(json!(settings) == values, "the operator understood {}", json!(settings));
+    ensure!(json!(settings) == *values, "the operator understood {}", json!(settings));
     Ok(())
 }
 

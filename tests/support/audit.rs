@@ -1,6 +1,7 @@
 //! Reads the API server's audit log.
 
 use anyhow::Result;
+use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use std::fmt;
 use std::path::Path;
@@ -13,6 +14,10 @@ pub struct Request {
     #[serde(default)]
     pub object_ref: Object,
     pub stage: String,
+    #[serde(rename = "requestReceivedTimestamp")]
+    began: Timestamp,
+    #[serde(rename = "stageTimestamp")]
+    ended: Timestamp,
     user: User,
 }
 
@@ -39,6 +44,16 @@ impl Request {
     /// Whether it changes something, other than the Lease.
     pub fn is_write(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch") && !self.is_lease()
+    }
+
+    /// When the API server received it.
+    pub fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// When it was done with it.
+    pub fn ended(&self) -> Timestamp {
+        self.ended
     }
 
     /// Whether it renews or reads the Lease.

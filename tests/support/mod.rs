@@ -11,7 +11,7 @@ pub mod pods;
 use anyhow::{Context, Result, bail};
 use futures::future::{BoxFuture, LocalBoxFuture};
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -107,9 +107,11 @@ impl World {
         let established = kube::runtime::conditions::is_crd_established();
         kube::runtime::wait::await_condition(crds, "mcpservers.landfall.dev", established).await?;
         let roles: Api<ClusterRole> = Api::all(world.admin.clone());
-        for role in
-            [include_str!("../../config/rbac/cluster_role.yaml"), include_str!("../../config/rbac/watch_secrets.yaml")]
-        {
+        for role in [
+            include_str!("../../config/rbac/cluster_role.yaml"),
+            include_str!("../../config/rbac/watch_secrets.yaml"),
+            include_str!("../../config/rbac/cluster_rules.yaml"),
+        ] {
             apply(&roles, from_yaml(role)?).await?;
         }
         prepare(&world).await?;
@@ -158,17 +160,23 @@ impl Space {
         if arguments.contains(&"--watch-secrets") {
             self.bind(&user, "ClusterRole", "landfall-operator-watch-secrets").await?;
         }
+        if arguments.contains(&"--allow-cluster-rules") {
+            self.bind_everywhere(&user, "landfall-operator-cluster-rules").await?;
+        }
         Operator::start(self, &user, arguments)
     }
 
     /// Gives `user` a role in this namespace.
     pub async fn bind(&self, user: &str, kind: &str, role: &str) -> Result<()> {
-        let binding: RoleBinding = serde_json::from_value(json!({
-            "metadata": {"name": format!("{user}-{role}")},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-        }))?;
+        let binding: RoleBinding = serde_json::from_value(binding(user, kind, role))?;
         self.api().create(&PostParams::default(), &binding).await?;
+        Ok(())
+    }
+
+    /// Gives `user` a role in all namespaces.
+    pub async fn bind_everywhere(&self, user: &str, role: &str) -> Result<()> {
+        let binding: ClusterRoleBinding = serde_json::from_value(binding(user, "ClusterRole", role))?;
+        Api::all(self.world.admin.clone()).create(&PostParams::default(), &binding).await?;
         Ok(())
     }
 
@@ -215,6 +223,14 @@ impl Space {
         })
         .await
     }
+}
+
+fn binding(user: &str, kind: &str, role: &str) -> Value {
+    json!({
+        "metadata": {"name": format!("{user}-{role}")},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+    })
 }
 
 /// Waits until `look` finds what it looks for.

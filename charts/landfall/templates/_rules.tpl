@@ -48,6 +48,34 @@ of the namespaces served.
   verbs: [create, patch]
 {{- end }}
 
+{{/*
+Only with allowClusterRules. Without `escalate` and `bind`, Kubernetes still keeps the operator from granting what it
+may not do itself.
+*/}}
+{{- define "landfall.rules.clusterRules" -}}
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [clusterroles, clusterrolebindings]
+  verbs: [get, list, watch, create, patch, delete]
+# The finalizer of servers that have any of these.
+- apiGroups: [landfall.dev]
+  resources: [mcpservers]
+  verbs: [patch]
+{{- end }}
+
+{{/* What servers may be given beyond what the operator may do. */}}
+{{- define "landfall.rules.grantable" -}}
+{{- with .Values.rbac.grantable.rules }}
+{{- toYaml . }}
+{{ end }}
+{{- with .Values.rbac.grantable.clusterRoles -}}
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [clusterroles]
+  resourceNames:
+    {{- toYaml . | nindent 4 }}
+  verbs: [bind]
+{{- end }}
+{{- end }}
+
 {{/* Only with watchSecrets: listing Secrets is reading them. */}}
 {{- define "landfall.rules.watchSecrets" -}}
 - apiGroups: [""]

@@ -3,13 +3,14 @@
 //! A dependency's pods are planned as a server's are, from a spec in the same terms, after the gaps
 //! were filled in from its preset.
 
-mod defaults;
 mod graph;
 mod login;
 mod offer;
+mod preset;
 
 pub use login::GeneratedCredentials;
 
+use super::defaults;
 use super::network_policy::{self, NetworkRules};
 use super::pod_plan::{self, Identity, PodPlan, Surroundings};
 use super::variables::Variables;
@@ -122,7 +123,8 @@ fn managed(
     variables.add(offer.own_variables(preset));
     variables.add(needed.iter().flat_map(|(_, it)| it.variables.iter().cloned()));
     problems.within(&path(dependency), |problems| {
-        let spec = defaults::filled(dependency, preset, offer, around, problems);
+        let spec = preset::filled(dependency, preset, offer, around, problems);
+        let spec = defaults::filled(&spec, around.platform);
         let surroundings = Surroundings {
             part: offer.part.clone(),
             ports: offer.ports.clone(),

@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::SecretKeySelector;
 
 use super::super::variables::{Value, Variable};
 use super::super::{PartName, PodPort, Problems};
-use super::defaults;
 use super::login::Login;
+use super::preset::{is_stored, ports};
 use crate::api::{Dependency, PresetName};
 use crate::presets::{Part, Preset};
 
@@ -23,9 +23,8 @@ pub(super) struct Offer {
 impl Offer {
     pub(super) fn of(dependency: &Dependency, part: PartName, problems: &mut Problems) -> Self {
         let preset = dependency.preset.map(PresetName::preset);
-        let ports = defaults::ports(dependency, preset, problems);
-        let is_stored = defaults::is_stored(dependency, preset);
-        let login = Login::of(dependency, &part, is_stored, problems);
+        let ports = ports(dependency, preset, problems);
+        let login = Login::of(dependency, &part, is_stored(dependency, preset), problems);
         let prefix = dependency.name.to_ascii_uppercase().replace('-', "_");
         let mut offer = Self { part, ports, login, variables: Vec::new(), url: None, prefix };
         match dependency.external.as_ref().map(|it| (&it.url, &it.secret_ref)) {
