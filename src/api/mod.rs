@@ -17,6 +17,7 @@ mod service;
 mod service_account;
 mod status;
 mod storage;
+mod verification;
 
 pub use files::File;
 pub use network_policy::NetworkPolicySpec;
@@ -28,6 +29,7 @@ pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity};
 pub use service_account::{RoleKind, RoleReference, ServiceAccountSpec};
 pub use status::{MCPServerStatus, ServerStatus};
 pub use storage::{AccessMode, Storage};
+pub use verification::{VerificationHeader, VerificationSpec, interval};
 
 /// API group of the resource, and prefix of every annotation that the operator sets.
 pub const GROUP: &str = "landfall.dev";

@@ -18,6 +18,7 @@ use crate::labels;
 use crate::metrics::Metrics;
 use crate::observe::PodView;
 use crate::settings::Platform;
+use crate::verification::Verifier;
 
 /// What every pass needs.
 pub(super) struct Context {
@@ -26,6 +27,7 @@ pub(super) struct Context {
     pub(super) references: ReferenceCache,
     pub(super) reporter: Reporter,
     pub(super) backoff: Backoff,
+    pub(super) verifier: Arc<Verifier>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) platform: Platform,
     client: Client,
@@ -34,7 +36,13 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(client: Client, metrics: Arc<Metrics>, platform: Platform, watch_secrets: bool) -> Self {
+    pub(super) fn new(
+        client: Client,
+        metrics: Arc<Metrics>,
+        platform: Platform,
+        watch_secrets: bool,
+        verifier: Arc<Verifier>,
+    ) -> Self {
         let caches = Arc::new(Children::from_each(&mut NewCaches));
         Self {
             applier: Applier { client: client.clone(), caches: Arc::clone(&caches), metrics: Arc::clone(&metrics) },
@@ -42,6 +50,7 @@ impl Context {
             references: ReferenceCache::new(watch_secrets, caches),
             reporter: Reporter::new(client.clone(), Arc::clone(&metrics)),
             backoff: Backoff::default(),
+            verifier,
             metrics,
             platform,
             client,
@@ -93,6 +102,8 @@ impl Context {
         let uid = server.meta().uid.clone().unwrap_or_default();
         self.backoff.clear(&uid);
         self.reporter.forget(&uid);
+        self.verifier.forget(&uid);
+        self.metrics.readiness(&uid, None);
         self.references.forget(&server.namespace().unwrap_or_default(), &server.name_any());
         self.reported(&uid);
     }

@@ -22,6 +22,8 @@ pub struct Observation {
     pub replicas: i32,
     /// Pods that pass their readiness check.
     pub ready_replicas: i32,
+    /// Those pods, each by what changes when it is replaced or its containers start anew.
+    pub ready_pods: Vec<String>,
     /// What can be said of the workload as a whole.
     pub workload: Workload,
     /// Why pods do not come up, if one of them says so.
@@ -77,10 +79,17 @@ pub fn observe(
     Observation {
         replicas: rollout.replicas,
         ready_replicas: rollout.ready_replicas,
+        ready_pods: ready_pods(pods),
         workload: rollout.workload,
         trouble,
         look_again,
     }
+}
+
+fn ready_pods(pods: &[Arc<PodView>]) -> Vec<String> {
+    let mut ready: Vec<_> = pods.iter().filter_map(|pod| pod.incarnation()).collect();
+    ready.sort_unstable();
+    ready
 }
 
 /// The pods made from the same template as the newest one. Those of older templates are on their

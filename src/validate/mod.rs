@@ -16,6 +16,7 @@ mod rights;
 mod scaling;
 mod service;
 mod variables;
+mod verification;
 mod volumes;
 
 pub use container::{ResolvedProbes, ScratchVolume};
@@ -26,6 +27,7 @@ pub use pod::Scheduling;
 pub use rights::Rights;
 pub use scaling::{AutoscalingPlan, DisruptionLimit};
 pub use service::{PlannedPort, ServicePlan};
+pub use verification::{HeaderSource, PlannedHeader, VerificationPlan};
 
 use k8s_openapi::api::core::v1::{
     EnvFromSource, EnvVar, LocalObjectReference, PodSecurityContext, PodTemplateSpec, ResourceRequirements,
@@ -83,6 +85,8 @@ pub struct ValidatedServer {
     pub rollout: Rollout,
     pub pod_template: Option<PodTemplateSpec>,
     pub suspend: bool,
+    /// How it is verified; `None` for not at all.
+    pub verification: Option<VerificationPlan>,
     /// URL of the MCP endpoint within the cluster.
     pub cluster_url: String,
     /// A sentence for each reference that leads nowhere.
@@ -168,6 +172,7 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
     let disruption_limit = scaling::disruption_budget(spec, &mut problems);
     let network_rules = network_policy::rules(spec, &mut problems);
     let rights = rights::rights(spec, &mut problems);
+    let verification = verification::plan(spec, &mut problems);
     let scheduling = pod::scheduling(spec, name.as_ref(), &mut problems);
     let pod_template = pod::template(spec, &mut problems);
     let probes = container::probes(spec, &service, &mut problems);
@@ -225,6 +230,7 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         pod_annotations: spec.pod_annotations.clone(),
         pod_template,
         suspend: spec.suspend,
+        verification,
         missing: references.missing(spec),
         name,
         namespace,

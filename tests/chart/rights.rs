@@ -44,9 +44,19 @@ fn config(file: &str) -> Result<Vec<Value>> {
 }
 
 pub fn the_chart_grants_what_config_says(charts: &Charts) -> Result<()> {
-    let everywhere = charts.render("landfall", &json!({"watchSecrets": true}))?;
-    let listed = charts.render("landfall", &json!({"watchSecrets": true, "namespaces": ["team-a"]}))?;
-    for file in ["cluster_role.yaml", "watch_secrets.yaml", "leader_election.yaml", "users.yaml"] {
+    let all = json!({"watchSecrets": true, "rbac": {"readSecrets": true}, "verification": {"route": "api-server"}});
+    let mut all_in_one = all.clone();
+    all_in_one["namespaces"] = json!(["team-a"]);
+    let everywhere = charts.render("landfall", &all)?;
+    let listed = charts.render("landfall", &all_in_one)?;
+    for file in [
+        "cluster_role.yaml",
+        "watch_secrets.yaml",
+        "read_secrets.yaml",
+        "verify_through_api_server.yaml",
+        "leader_election.yaml",
+        "users.yaml",
+    ] {
         for role in config(file)? {
             let (kind, name) = (role["kind"].as_str().unwrap_or_default(), &role["metadata"]["name"]);
             let granted = rights(named(&everywhere, kind, name)?)?;
@@ -58,7 +68,10 @@ pub fn the_chart_grants_what_config_says(charts: &Charts) -> Result<()> {
         }
     }
     let without_secrets = charts.render("landfall", &json!({}))?;
-    ensure!(!without_secrets.iter().any(|it| it.to_string().contains("secrets\"")), "no Secret is read unasked");
+    for resource in ["secrets\"", "services/proxy"] {
+        let is_asked_for = without_secrets.iter().any(|it| it.to_string().contains(resource));
+        ensure!(!is_asked_for, "{resource} is granted unasked");
+    }
     Ok(())
 }
 

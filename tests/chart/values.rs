@@ -19,6 +19,7 @@ pub fn every_setting_of_the_operator_is_a_value(charts: &Charts) -> Result<()> {
         "clusterDomain": "corp.example",
         "watchSecrets": true,
         "concurrency": 9,
+        "verification": {"interval": "2m", "concurrency": 9, "route": "none"},
         "leaderElection": false,
         "logFormat": "text",
         "log": "warn",

@@ -107,9 +107,12 @@ impl World {
         let established = kube::runtime::conditions::is_crd_established();
         kube::runtime::wait::await_condition(crds, "mcpservers.landfall.dev", established).await?;
         let roles: Api<ClusterRole> = Api::all(world.admin.clone());
-        for role in
-            [include_str!("../../config/rbac/cluster_role.yaml"), include_str!("../../config/rbac/watch_secrets.yaml")]
-        {
+        for role in [
+            include_str!("../../config/rbac/cluster_role.yaml"),
+            include_str!("../../config/rbac/watch_secrets.yaml"),
+            include_str!("../../config/rbac/read_secrets.yaml"),
+            include_str!("../../config/rbac/verify_through_api_server.yaml"),
+        ] {
             apply(&roles, from_yaml(role)?).await?;
         }
         prepare(&world).await?;
@@ -157,6 +160,9 @@ impl Space {
         self.bind(&user, "Role", "landfall-operator-leader-election").await?;
         if arguments.contains(&"--watch-secrets") {
             self.bind(&user, "ClusterRole", "landfall-operator-watch-secrets").await?;
+        }
+        if arguments.contains(&"api-server") {
+            self.bind(&user, "ClusterRole", "landfall-operator-verify-through-api-server").await?;
         }
         Operator::start(self, &user, arguments)
     }
