@@ -47,6 +47,13 @@ pub(super) fn plan(spec: &MCPServerSpec, problems: &mut Problems) -> Option<Veri
         check(&field, &header.name, header.value.as_deref(), problems);
         let value = match (&header.value, &header.secret_key_ref) {
             (Some(text), None) => HeaderSource::Text(text.clone()),
+            (None, Some(it)) if it.name.is_empty() => {
+                problems.add(
+                    format!("{field}.secretKeyRef.name"),
+                    "is empty: give the name of a Secret in the same namespace",
+                );
+                continue;
+            }
             (None, Some(it)) => HeaderSource::Secret {
                 name: it.name.clone(),
                 key: it.key.clone(),

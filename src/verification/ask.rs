@@ -26,7 +26,6 @@ pub enum Answer {
 }
 
 /// Holds conversations.
-#[expect(private_interfaces, reason = "jobs are nobody else's matter")]
 pub trait Ask: Send + Sync + 'static {
     /// Holds one.
     fn ask(&self, job: &Job) -> impl Future<Output = Answer> + Send;
@@ -94,7 +93,6 @@ impl Network {
     }
 }
 
-#[expect(private_interfaces, reason = "jobs are nobody else's matter")]
 impl Ask for Network {
     async fn ask(&self, job: &Job) -> Answer {
         let target = match self.target(&job.subject).await {
@@ -131,4 +129,91 @@ fn about_header(name: &str, error: &TargetError) -> Answer {
 
 fn unusable(message: &str) -> Answer {
     Answer::Blocked(Verdict::blocked(Reason::MissingReference, message.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::Service;
+    use kube::Config;
+    use std::sync::{Arc, Mutex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// An API server and an MCP server in one: answers a GET with `secret`, all else with 404.
+    async fn servers(status: u16, secret: &'static str) -> (std::net::SocketAddr, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let heads = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = vec![0; 16 << 10];
+                let length = stream.read(&mut head).await.unwrap();
+                let head = String::from_utf8_lossy(&head[..length]).into_owned();
+                let (status, body) = if head.starts_with("GET /api/") { (status, secret) } else { (404, "") };
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                );
+                heads.lock().unwrap().push(head);
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        (address, seen)
+    }
+
+    /// What comes of asking a server with the header `X-Key` from key `mcp` of Secret `keys`.
+    async fn ask(status: u16, secret: &'static str, optional: bool) -> (Answer, Vec<String>) {
+        let (address, seen) = servers(status, secret).await;
+        let client = Client::try_from(Config::new(format!("http://{address}").parse().unwrap())).unwrap();
+        let network = Network::new(client, VerificationRoute::Direct);
+        let value = HeaderSource::Secret { name: "keys".into(), key: "mcp".into(), optional };
+        let subject = Subject {
+            namespace: "team".into(),
+            name: "echo".into(),
+            url: format!("http://{address}/mcp"),
+            service: Service { namespace: "team".into(), name: "echo".into(), port: 80 },
+            headers: vec![PlannedHeader { name: "X-Key".into(), value }],
+            interval: Duration::from_mins(1),
+            pods: Vec::new(),
+        };
+        let answer = network.ask(&Job::for_test(subject)).await;
+        let seen = seen.lock().unwrap().clone();
+        (answer, seen)
+    }
+
+    fn blocked(answer: &Answer) -> (Reason, &str) {
+        let Answer::Blocked(verdict) = answer else { panic!("{answer:?}") };
+        (verdict.reason, &verdict.message)
+    }
+
+    #[tokio::test]
+    async fn a_header_comes_from_just_the_secret_that_is_named() {
+        // "s3cret-value\n"
+        let (answer, seen) = ask(200, r#"{"data": {"mcp": "czNjcmV0LXZhbHVlCg=="}}"#, false).await;
+        assert!(seen[0].starts_with("GET /api/v1/namespaces/team/secrets/keys"), "{seen:?}");
+        assert!(seen[1].contains("x-key: s3cret-value\r\n"), "{seen:?}");
+        assert!(matches!(&answer, Answer::Talked(_)) && !format!("{answer:?}").contains("s3cret"), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_secret_is_told() {
+        let forbidden =
+            r#"{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403}"#;
+        let (answer, seen) = ask(403, forbidden, false).await;
+        assert_eq!(blocked(&answer).0, Reason::Forbidden);
+        assert!(blocked(&answer).1.contains("rbac.readSecrets") && seen.len() == 1, "the server is not asked");
+        let (answer, _) = ask(200, r#"{"data": {"other": "YQ=="}}"#, false).await;
+        assert_eq!(blocked(&answer).0, Reason::MissingReference);
+        let (answer, seen) = ask(200, r#"{"data": {"other": "YQ=="}}"#, true).await;
+        assert!(matches!(answer, Answer::Talked(_)) && !seen[1].contains("x-key"), "it may be missing: {seen:?}");
+        // "a\0b"
+        let (answer, _) = ask(200, r#"{"data": {"mcp": "YQBi"}}"#, false).await;
+        assert!(blocked(&answer).1.contains("x-key has characters"), "{answer:?}");
+        let error =
+            r#"{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "InternalError", "code": 500}"#;
+        let (answer, _) = ask(500, error, false).await;
+        assert!(matches!(answer, Answer::Later), "{answer:?}");
+    }
 }

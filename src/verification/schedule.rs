@@ -16,12 +16,21 @@ const SLOW_SHARE: usize = 4;
 
 /// A conversation to hold.
 #[derive(Clone, Debug)]
-pub(super) struct Job {
+pub struct Job {
     pub(super) subject: Arc<Subject>,
     pub(super) conversation: Conversation,
     pub(super) lane: Lane,
     uid: String,
     ticket: u64,
+}
+
+#[cfg(test)]
+impl Job {
+    /// A job that no schedule knows.
+    pub(super) fn for_test(subject: Subject) -> Self {
+        let (conversation, lane) = (Conversation::Full, Lane::Prompt);
+        Self { subject: Arc::new(subject), conversation, lane, uid: String::new(), ticket: 0 }
+    }
 }
 
 /// What is to be asked of whom, and when.

@@ -53,7 +53,7 @@ const FAULTS: [(&str, &str, &str, &[&str]); 3] = [
 
 pub async fn what_only_the_protocol_shows_is_noticed_told_once_and_taken_back(world: Arc<World>) -> Result<()> {
     let space = world.space("protocol").await?;
-    let operator = space.operator(&[]).await?;
+    let mut operator = space.operator(&["--leader-election", "false"]).await?;
     space.server("hangs", &server(&json!({}))).await?;
     space.server("misdirected", &server(&json!({"args": ["--fault", "421"]}))).await?;
     space.server("old", &server(&json!({"args": ["--fault", "sse"]}))).await?;
@@ -88,6 +88,11 @@ pub async fn what_only_the_protocol_shows_is_noticed_told_once_and_taken_back(wo
     tokio::time::sleep(Duration::from_secs(30)).await;
     let after = writes(&operator)?;
     ensure!(after.len() == before, "{:?}", &after[before..]);
+    operator.restart().await?;
+    operator.until_ready().await?;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let after = writes(&operator)?;
+    ensure!(after.len() == before, "after a restart: {:?}", &after[before..]);
     let (_, metrics) = operator.get("/metrics").await?;
     ensure!(metrics.contains("landfall_servers{ready=\"False\"} 3"), "{metrics}");
     ensure!(metrics.contains("landfall_verifications_total{reason=\"LegacySSEOnly\"}"), "{metrics}");
