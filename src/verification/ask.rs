@@ -5,7 +5,7 @@ use kube::{Api, Client};
 use std::future::Future;
 use std::time::Duration;
 
-use super::course::{Lane, PROMPT};
+use super::course::{Lane, NEW_CONNECTION, PROMPT};
 use super::schedule::Job;
 use super::subject::Subject;
 use super::verdict::Verdict;
@@ -34,6 +34,7 @@ pub trait Ask: Send + Sync + 'static {
 /// Holds them over the network.
 pub struct Network {
     client: Client,
+    eager: Prober,
     prompt: Prober,
     patient: Prober,
 }
@@ -52,8 +53,9 @@ impl Network {
             request: Duration::from_millis(1500),
             ..Limits::default()
         };
+        let eager = prober(Limits { connect: NEW_CONNECTION, ..short });
         let (prompt, patient) = (prober(short), prober(Limits::default()));
-        Self { client, prompt, patient }
+        Self { client, eager, prompt, patient }
     }
 
     async fn target(&self, subject: &Subject) -> Result<Target, Answer> {
@@ -100,6 +102,7 @@ impl Ask for Network {
             Err(answer) => return answer,
         };
         let prober = match job.lane {
+            Lane::Prompt if job.is_new => &self.eager,
             Lane::Prompt => &self.prompt,
             Lane::Slow => &self.patient,
         };

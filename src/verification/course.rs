@@ -16,7 +16,11 @@ use crate::probe::{Conversation, Era, Outcome, Report};
 const NEW: Duration = Duration::from_secs(5);
 
 /// Between attempts to reach new pods.
-const QUICK: Duration = Duration::from_millis(150);
+const QUICK: Duration = Duration::from_millis(100);
+
+/// A connection to new pods is given up after this time: made in the midst of kube-proxy's work, it
+/// gets lost.
+pub(super) const NEW_CONNECTION: Duration = Duration::from_millis(150);
 
 /// Before a failure is believed, it is looked at again after this time.
 const CONFIRM: Duration = Duration::from_secs(2);
@@ -103,6 +107,11 @@ impl Course {
         self.failures > 0 && self.verdict.as_ref().is_none_or(|it| it.is_usable)
     }
 
+    /// Whether pods are so new that not everybody may know of them.
+    pub(super) fn is_new(&self, now: Instant) -> bool {
+        now < self.new_until
+    }
+
     /// How much to ask next.
     pub(super) fn conversation(&self) -> Conversation {
         let is_fine = self.verdict.as_ref().is_some_and(|it| it.reason == Reason::Verified);
@@ -125,7 +134,7 @@ impl Course {
                 self.failures += 1;
                 self.adopt(verdict)
             }
-            Answer::Talked(report) if now < self.new_until && may_be_lag(&report.outcome) => {
+            Answer::Talked(report) if self.is_new(now) && may_be_lag(&report.outcome) => {
                 self.due = now + QUICK;
                 false
             }

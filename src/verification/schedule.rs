@@ -20,6 +20,8 @@ pub struct Job {
     pub(super) subject: Arc<Subject>,
     pub(super) conversation: Conversation,
     pub(super) lane: Lane,
+    /// Its pods are so new that not everybody may know of them.
+    pub(super) is_new: bool,
     uid: String,
     ticket: u64,
 }
@@ -29,7 +31,7 @@ impl Job {
     /// A job that no schedule knows.
     pub(super) fn for_test(subject: Subject) -> Self {
         let (conversation, lane) = (Conversation::Full, Lane::Prompt);
-        Self { subject: Arc::new(subject), conversation, lane, uid: String::new(), ticket: 0 }
+        Self { subject: Arc::new(subject), conversation, lane, is_new: false, uid: String::new(), ticket: 0 }
     }
 }
 
@@ -83,6 +85,7 @@ impl Schedule {
                     subject: Arc::clone(&course.subject),
                     conversation: course.conversation(),
                     lane,
+                    is_new: course.is_new(now),
                     uid: uid.clone(),
                     ticket: self.last_ticket,
                 });

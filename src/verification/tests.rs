@@ -143,7 +143,7 @@ fn new_pods_are_asked_at_once_and_again_quickly_until_they_can_be_reached() {
     assert!(course.want(subject(&["a", "b"]), now));
     assert_eq!((course.due, course.conversation()), (now, Conversation::Full));
     assert!(!course.ended(talked(refused()), SHORT, now));
-    assert_eq!(course.due, now + Duration::from_millis(150));
+    assert_eq!(course.due, now + Duration::from_millis(100));
     assert!(!course.ended(talked(refused()), SHORT, now + Duration::from_millis(4900)));
     assert_eq!(reason(&course), Some(Reason::Verified), "what was known holds meanwhile");
     let later = now + Duration::from_secs(5);
