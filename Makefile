@@ -15,7 +15,7 @@ CLUSTER_TOOL := cargo run --quiet --locked --package landfall-cluster --
 IMAGES := target/images
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint generate image images requirements clean
+.PHONY: help demo test unit bench lint generate image images requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -28,6 +28,9 @@ test: requirements ## Everything: unit, snapshot and schema tests, a real API se
 
 unit: ## Only what needs no cluster.
 	@cargo test --locked --workspace --lib --bins
+
+bench: requirements ## Measures how soon a server is Ready once a client can use it, over 20 servers on a real node.
+	@LANDFALL_BENCH=1 cargo test --quiet --locked --test node
 
 lint: ## Formatting, clippy, licences and sources, generated files.
 	@tests/lint

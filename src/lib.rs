@@ -10,6 +10,9 @@
 //!                                                      change    say        on change
 //! ```
 //!
+//! Beside it, [`verification`] asks each server again and again whether clients can use it. `observe`d
+//! are the objects, and `status` is given the last answer with them; a new answer triggers a new pass.
+//!
 //! `references` (its data), `validate`, `build`, `observe` and `status` are pure: they never see a
 //! client. `apply` and `controller` talk to the API server. The kinds of children stand in one
 //! registry, [`children`].
@@ -22,6 +25,7 @@ pub mod children;
 pub mod cli;
 pub mod controller;
 pub mod digest;
+pub mod jitter;
 pub mod labels;
 pub mod metrics;
 pub mod observe;
@@ -36,3 +40,4 @@ pub mod status;
 mod testing;
 pub mod text;
 pub mod validate;
+pub mod verification;

@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Everything that is counted.
@@ -20,6 +22,21 @@ pub struct Metrics {
     events: Family<ByResult, Counter>,
     watch_errors: Family<ByKind, Counter>,
     leader: Gauge,
+    verifications: Family<ByReason, Counter>,
+    verification_seconds: Histogram,
+    servers: Family<ByReadiness, Gauge>,
+    /// What was last said of each server, by uid.
+    readiness: Mutex<HashMap<String, String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReadiness {
+    ready: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,6 +67,10 @@ impl Default for Metrics {
             events: Family::default(),
             watch_errors: Family::default(),
             leader: Gauge::default(),
+            verifications: Family::default(),
+            verification_seconds: Histogram::new(exponential_buckets(0.002, 2.5, 11)),
+            servers: Family::default(),
+            readiness: Mutex::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("reconciles", "Passes over an MCPServer, by how they ended", metrics.reconciles.clone());
@@ -59,6 +80,13 @@ impl Default for Metrics {
         registry.register("events", "Events published", metrics.events.clone());
         registry.register("watch_errors", "Watches that broke and were started again", metrics.watch_errors.clone());
         registry.register("leader", "1 while this process is the one that works", metrics.leader.clone());
+        registry.register("verifications", "Conversations with servers, by outcome", metrics.verifications.clone());
+        registry.register(
+            "verification_seconds",
+            "Time that a conversation took, in seconds",
+            metrics.verification_seconds.clone(),
+        );
+        registry.register("servers", "MCPServers, by the status of Ready", metrics.servers.clone());
         metrics
     }
 }
@@ -96,6 +124,28 @@ impl Metrics {
         self.leader.set(leads.into());
     }
 
+    /// A conversation with a server ended.
+    pub fn verified(&self, reason: &str, took: Duration) {
+        self.verifications.get_or_create(&ByReason { reason: reason.into() }).inc();
+        self.verification_seconds.observe(took.as_secs_f64());
+    }
+
+    /// What is said of a server's readiness now; `None` for one that is gone.
+    pub fn readiness(&self, uid: &str, ready: Option<&str>) {
+        let mut readiness = self.readiness.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match ready {
+            Some(ready) => readiness.insert(uid.to_owned(), ready.to_owned()),
+            None => readiness.remove(uid),
+        };
+        let gauge = |ready: &str| self.servers.get_or_create(&ByReadiness { ready: ready.into() }).clone();
+        if let Some(before) = before {
+            gauge(&before).dec();
+        }
+        if let Some(ready) = ready {
+            gauge(ready).inc();
+        }
+    }
+
     /// The metrics as Prometheus reads them.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -107,4 +157,24 @@ impl Metrics {
 
 fn result(succeeded: bool) -> &'static str {
     if succeeded { "success" } else { "error" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_server_counts_once() {
+        let metrics = Metrics::default();
+        metrics.readiness("a", Some("False"));
+        metrics.readiness("a", Some("True"));
+        metrics.readiness("a", Some("True"));
+        metrics.readiness("b", Some("True"));
+        metrics.readiness("c", Some("Unknown"));
+        metrics.readiness("c", None);
+        let text = metrics.text();
+        for line in ["{ready=\"True\"} 2", "{ready=\"False\"} 0", "{ready=\"Unknown\"} 0"] {
+            assert!(text.contains(&format!("landfall_servers{line}")), "{text}");
+        }
+    }
 }

@@ -8,6 +8,9 @@ pub use server_defaults::ServerDefaults;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::api::interval;
 
 use crate::validate;
 
@@ -61,6 +64,10 @@ pub struct Settings {
     #[arg(long, env = "LANDFALL_LEASE_NAMESPACE")]
     pub lease_namespace: Option<String>,
 
+    /// How servers are verified.
+    #[command(flatten)]
+    pub verification: VerificationSettings,
+
     /// Address on which /livez, /readyz and /metrics are served.
     #[arg(long, env = "LANDFALL_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
@@ -73,6 +80,63 @@ pub struct Settings {
     /// `info,landfall=debug`.
     #[arg(long, env = "LANDFALL_LOG", default_value = "info")]
     pub log: String,
+}
+
+/// How servers are verified.
+#[derive(Args, Serialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct VerificationSettings {
+    /// Time between two conversations with a server that answers them, where its spec names none:
+    /// from 10s to 24h, such as 15s or 1m30s.
+    #[arg(long = "verification-interval", id = "verification-interval", env = "LANDFALL_VERIFICATION_INTERVAL", default_value = "1m", value_parser = Interval::parse)]
+    pub interval: Interval,
+
+    /// How many conversations are held at the same time. A quarter of the places is for servers that
+    /// let one wait.
+    #[arg(long = "verification-concurrency", id = "verification-concurrency", env = "LANDFALL_VERIFICATION_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..=256))]
+    pub concurrency: u16,
+
+    /// How servers are reached.
+    #[arg(long = "verification-route", id = "verification-route", env = "LANDFALL_VERIFICATION_ROUTE", value_enum, default_value_t = VerificationRoute::Direct)]
+    pub route: VerificationRoute,
+}
+
+/// How servers are reached to be verified.
+#[derive(ValueEnum, Serialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerificationRoute {
+    /// At the URL that clients within the cluster use.
+    Direct,
+    /// Through the API server, for an operator outside of the cluster. It needs the right to get,
+    /// create and delete services/proxy.
+    ApiServer,
+    /// Not at all: Ready then says no more than that pods are ready.
+    None,
+}
+
+/// A time, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interval {
+    text: String,
+    duration: Duration,
+}
+
+impl Interval {
+    fn parse(text: &str) -> Result<Self, String> {
+        let duration = interval(text).ok_or("an interval is from 10s to 24h, such as 15s or 1m30s")?;
+        Ok(Self { text: text.to_owned(), duration })
+    }
+
+    /// How long it is.
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+}
+
+impl Serialize for Interval {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
 }
 
 /// Form of the log.

@@ -12,6 +12,8 @@ pub enum ConditionType {
     DependenciesReady,
     /// At least one pod answers its readiness check.
     Available,
+    /// An MCP client could use the server a moment ago. Absent where nothing is verified.
+    Verified,
     /// A client can use the server, as this generation of the spec describes it, now.
     Ready,
     /// kstatus: on its way to what the spec says. Absent when not.
@@ -28,6 +30,7 @@ impl ConditionType {
             Self::ReferencesResolved => "ReferencesResolved",
             Self::DependenciesReady => "DependenciesReady",
             Self::Available => "Available",
+            Self::Verified => "Verified",
             Self::Ready => "Ready",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
@@ -114,17 +117,60 @@ reasons! {
     Suspended,
     /// A client can use the server.
     Ready,
+    /// There is nothing to ask yet: not all pods are of this generation, or none answers.
+    WaitingForPods,
+    /// The first conversation is under way.
+    Verifying,
+    /// A handshake succeeded, and the tools could be listed.
+    Verified,
+    /// The handshake succeeded, listing the tools did not.
+    VerifiedToolsUnavailable,
+    /// The server asks for credentials and says how to get them.
+    AuthRequired,
+    /// Something asks for credentials without saying how to get them.
+    AuthRequiredUnverified,
+    /// Only the transport of 2024, HTTP+SSE, is served.
+    LegacySSEOnly,
+    /// The server does not accept the host name by which it is called.
+    HostRejected,
+    /// Nothing is served at the path.
+    EndpointNotFound,
+    /// Something answers that is not an MCP server.
+    NotMCP,
+    /// No version of the protocol in common.
+    UnsupportedProtocolVersion,
+    /// The headers of the protocol were lost or changed on the way.
+    HeadersStripped,
+    /// An MCP server that refuses the handshake.
+    HandshakeRejected,
+    /// A session is unknown on the next connection.
+    SessionNotSticky,
+    /// Clients are sent elsewhere.
+    Redirected,
+    /// Something answers 403: a firewall, a policy, an allow-list.
+    AccessDenied,
+    /// The server answers 429.
+    RateLimited,
+    /// Something in front of the server answers in its stead that it is not there.
+    BackendUnavailable,
+    /// No connection, or closed before an answer.
+    Unreachable,
+    /// Connected, but no answer in time.
+    HandshakeTimeout,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What a conversation can come to is told apart from what Kubernetes says.
+    const DOCUMENTS: [&str; 2] = [include_str!("../../docs/conditions.md"), include_str!("../../docs/verification.md")];
+
     #[test]
     fn every_reason_is_documented_and_no_other() {
-        let text = include_str!("../../docs/conditions.md");
-        let table = text.split("| Reason |").nth(1).expect("the table of reasons");
-        let rows = table.lines().skip(2).filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let tables = DOCUMENTS.map(|text| text.split("| Reason |").nth(1).expect("a table of reasons"));
+        let rows = tables.iter().flat_map(|table| table.lines().skip(2));
+        let rows = rows.filter_map(|line| line.strip_prefix("| `")?.split('`').next());
         let (mut documented, mut known): (Vec<_>, Vec<_>) =
             (rows.collect(), Reason::ALL.iter().map(|it| it.as_str()).collect());
         documented.sort_unstable();

@@ -19,6 +19,7 @@ mod service;
 mod service_account;
 mod status;
 mod storage;
+mod verification;
 
 pub use dependencies::{
     Credentials, Dependency, DependencyPort, DependencyStorage, External, SecretName, SharedAccount,
@@ -34,6 +35,7 @@ pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity};
 pub use service_account::{RoleKind, RoleReference, ServiceAccountSpec};
 pub use status::{DependencyStatus, MCPServerStatus, ServerStatus};
 pub use storage::{AccessMode, Storage};
+pub use verification::{VerificationHeader, VerificationSpec, interval};
 
 /// API group of the resource, and prefix of every annotation that the operator sets.
 pub const GROUP: &str = "landfall.dev";

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Autoscaling, Dependency, DisruptionBudget, File, MCPServerStatus, NetworkPolicySpec, Probes, PullPolicy, Scratch,
-    ServiceAccountSpec, ServiceSpec, Sessions, Storage, schema,
+    ServiceAccountSpec, ServiceSpec, Sessions, Storage, VerificationSpec, schema,
 };
 
 /// An MCP server that a team shares: what to run, and how clients reach it.
@@ -234,6 +234,11 @@ pub struct MCPServerSpec {
     /// The Service in front of the pods. Default: a `ClusterIP` Service on `port`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceSpec>,
+
+    /// How the operator verifies, by an MCP conversation every now and then, that clients can use the
+    /// server. Default: every minute, without credentials. Example: `{interval: 15s}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationSpec>,
 
     /// `RuntimeClass` of the pods, such as `gvisor`. Default: Landfall's `serverDefaults`, else the
     /// cluster's.

@@ -43,8 +43,8 @@ pub struct MCPServerStatus {
     #[schemars(length(max = 16))]
     pub dependencies: Vec<DependencyStatus>,
 
-    /// `Accepted`, `ReferencesResolved`, `DependenciesReady`, `Available` and their sum `Ready`; `Reconciling` and
-    /// `Stalled` only while they are true. Their reasons are stable.
+    /// `Accepted`, `ReferencesResolved`, `DependenciesReady`, `Available`, `Verified` and their sum
+    /// `Ready`; `Reconciling` and `Stalled` only while they are true. Their reasons are stable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     #[schemars(length(max = 16))]
@@ -74,15 +74,42 @@ pub struct DependencyStatus {
     pub message: Option<String>,
 }
 
-/// What the server said of itself in an MCP conversation.
+/// What the server said of itself in an MCP conversation; gone when one fails.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerStatus {
+    /// Name that the server gives itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+
+    /// Version that the server gives itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+
     /// Protocol version agreed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol_version: Option<String>,
 
-    /// Number of tools that the server offers.
+    /// Eras of the protocol whose clients can connect: `modern` (2026-07-28 and newer), `legacy`
+    /// (2025-11-25 and older, with `initialize`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub eras: Vec<String>,
+
+    /// Capabilities that the server announces, such as `tools`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+
+    /// Number of tools that the server offers; 1000 stands for more, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_count: Option<i32>,
+
+    /// Whether clients of the legacy era get a session, which ties them to one pod: `Stateful` or
+    /// `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<String>,
+
+    /// Whether the server lets nobody in without credentials; those of `verification.headers`, if
+    /// any, were not enough.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auth_required: bool,
 }

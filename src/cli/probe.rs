@@ -92,13 +92,13 @@ pub(super) async fn run(args: Args) -> Result<()> {
         Output::Json => println!("{:#}", as_json(&target, &report)),
     }
     if report.outcome.is_usable() != Some(true) {
-        bail!("clients cannot use {target}: {}", report.outcome.reason());
+        bail!("clients cannot use {target}: {}", report.outcome.reason().as_str());
     }
     Ok(())
 }
 
 fn as_text(report: &Report) -> String {
-    let mut text = format!("{}: {report}\n", report.outcome.reason());
+    let mut text = format!("{}: {report}\n", report.outcome.reason().as_str());
     let hint = report.hint();
     if !hint.is_empty() {
         // Writing to a string cannot fail.
@@ -137,7 +137,7 @@ fn rows(server: &Server) -> Vec<(&'static str, String)> {
 fn as_json(target: &Target, report: &Report) -> serde_json::Value {
     json!({
         "url": target.to_string(),
-        "reason": report.outcome.reason(),
+        "reason": report.outcome.reason().as_str(),
         "usable": report.outcome.is_usable(),
         "message": report.to_string(),
         "hint": report.hint(),

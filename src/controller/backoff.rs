@@ -2,9 +2,10 @@
 //! the same for many objects at once.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use crate::jitter;
 
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
@@ -22,21 +23,13 @@ impl Backoff {
         let count = failures.entry(uid.to_owned()).or_default();
         let wait = SHORTEST.saturating_mul(2u32.saturating_pow(*count)).min(LONGEST);
         *count = count.saturating_add(1);
-        jittered(wait)
+        jitter::around(wait)
     }
 
     /// Notes a success, or that the object is gone.
     pub(super) fn clear(&self, uid: &str) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
-}
-
-/// Between four and six fifths of `wait`.
-pub(super) fn jittered(wait: Duration) -> Duration {
-    // Each `RandomState` has a seed of its own: randomness enough to spread load.
-    let random = RandomState::new().hash_one(());
-    let fraction = f64::from(u32::try_from(random % 1000).unwrap_or_default()) / 1000.0;
-    wait.mul_f64(0.8 + 0.4 * fraction)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::labels;
 use crate::metrics::Metrics;
 use crate::observe::PodView;
 use crate::settings::Platform;
+use crate::verification::Verifier;
 
 /// What every pass needs.
 pub(super) struct Context {
@@ -26,6 +27,7 @@ pub(super) struct Context {
     pub(super) references: ReferenceCache,
     pub(super) reporter: Reporter,
     pub(super) backoff: Backoff,
+    pub(super) verifier: Arc<Verifier>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) platform: Platform,
     pub(super) client: Client,
@@ -34,7 +36,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(client: Client, metrics: Arc<Metrics>, platform: Platform) -> Self {
+    pub(super) fn new(client: Client, metrics: Arc<Metrics>, platform: Platform, verifier: Arc<Verifier>) -> Self {
         let caches = Arc::new(Children::from_each(&mut NewCaches));
         Self {
             applier: Applier {
@@ -47,6 +49,7 @@ impl Context {
             references: ReferenceCache::new(platform.watch_secrets, caches),
             reporter: Reporter::new(client.clone(), Arc::clone(&metrics)),
             backoff: Backoff::default(),
+            verifier,
             metrics,
             platform,
             client,
@@ -98,6 +101,8 @@ impl Context {
         let uid = server.meta().uid.clone().unwrap_or_default();
         self.backoff.clear(&uid);
         self.reporter.forget(&uid);
+        self.verifier.forget(&uid);
+        self.metrics.readiness(&uid, None);
         self.references.forget(&server.namespace().unwrap_or_default(), &server.name_any());
         self.reported(&uid);
     }

@@ -36,6 +36,7 @@ use crate::observe::PodView;
 use crate::reach::Reach;
 use crate::references::Source;
 use crate::settings::{Platform, Settings};
+use crate::verification::{Network, Verifier};
 use context::Context;
 
 /// Ends when the operator shall stop.
@@ -85,14 +86,21 @@ struct Scope {
 impl Scope {
     async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let metrics = Arc::clone(&self.health.metrics);
-        let context = Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone()));
+        let network = Network::new(self.client.clone(), self.settings.verification.route);
+        let (verifier, news) = Verifier::new(network, &self.settings.verification, Arc::clone(&metrics));
+        let verifier = Arc::new(verifier);
+        let verifying = Arc::clone(&verifier);
+        let context = Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), verifier));
         let ready = Arc::clone(&context);
         self.health.add_check(move || ready.is_synced());
         let controller = self.watch_servers(&context);
         let controller = self.watch_children(controller, &context);
         let controller = self.watch_pods(controller, &context);
         let controller = self.watch_secrets(controller, &context);
-        controller
+        let controller =
+            controller.reconcile_on(news.map(|(namespace, name)| ServerRef::new(&name).within(&namespace)));
+        let stopping = shutdown.clone();
+        let reconciling = controller
             .with_config(controller::Config::default().concurrency(self.settings.concurrency))
             .graceful_shutdown_on(shutdown)
             .run(reconcile::reconcile, reconcile::on_error, context)
@@ -100,8 +108,8 @@ impl Scope {
                 if let Err(controller::Error::QueueError(error)) = result {
                     tracing::warn!("a watch broke and is started again: {error}");
                 }
-            })
-            .await;
+            });
+        futures::join!(reconciling, verifying.run(stopping));
         Ok(())
     }
 

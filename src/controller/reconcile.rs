@@ -8,12 +8,12 @@ use kube::runtime::controller::Action;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::backoff::jittered;
 use super::context::Context;
 use super::finalizer;
 use crate::api::{MCPServer, MCPServerSpec};
 use crate::apply::ApplyError;
 use crate::build::build;
+use crate::jitter;
 use crate::observe::observe;
 use crate::status::{self, Outcome};
 use crate::validate::validate;
@@ -78,8 +78,14 @@ async fn pass(server: &MCPServer, context: &Context) -> Result<Action, Error> {
     };
     let pods = context.pods_of(server);
     let observation = observe(&validated, &applied.children, &pods, Timestamp::now());
+    let verification = context.verifier.verify(&validated, &observation);
     context.backoff.clear(&validated.owner.uid);
-    let outcome = Outcome::Observed { server: &validated, observation: &observation, pending: &applied.pending };
+    let outcome = Outcome::Observed {
+        server: &validated,
+        observation: &observation,
+        verification: &verification,
+        pending: &applied.pending,
+    };
     report(server, context, &outcome).await
 }
 
@@ -101,6 +107,8 @@ async fn end(server: &MCPServer, context: &Context) -> Result<Action, Error> {
 /// Writes the status that follows from `outcome`, and says when time alone may change it.
 async fn report(server: &MCPServer, context: &Context, outcome: &Outcome<'_>) -> Result<Action, Error> {
     let next = status::next(server.status.as_ref(), server.metadata.generation, outcome, Timestamp::now());
+    let readiness = status::ready(Some(&next)).map(|it| it.status.as_str());
+    context.metrics.readiness(&server.uid().unwrap_or_default(), readiness);
     if server.status.as_ref() == Some(&next) {
         return Ok(look_again(outcome));
     }
@@ -122,7 +130,7 @@ fn look_again(outcome: &Outcome<'_>) -> Action {
 
 /// Changes are told by watches. This is for one that got lost; it costs no request.
 fn resync() -> Action {
-    Action::requeue(jittered(RESYNC))
+    Action::requeue(jitter::around(RESYNC))
 }
 
 /// Nothing tells us when somebody else's object goes away or a quota grows: ask again, ever more

@@ -24,22 +24,35 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 const LONGEST_NOTE: usize = 1024;
 
 /// Reasons that call for a person.
-const TROUBLE: [Reason; 15] = [
+const TROUBLE: &[Reason] = &[
+    Reason::AccessDenied,
+    Reason::BackendUnavailable,
     Reason::ChangeRefused,
     Reason::ContainerConfigError,
     Reason::CrashLooping,
     Reason::DependencyNotReady,
+    Reason::EndpointNotFound,
     Reason::Forbidden,
+    Reason::HandshakeRejected,
+    Reason::HandshakeTimeout,
+    Reason::HeadersStripped,
+    Reason::HostRejected,
     Reason::ImagePullFailed,
     Reason::InvalidSpec,
+    Reason::LegacySSEOnly,
     Reason::MissingReference,
     Reason::NameConflict,
     Reason::NotListening,
+    Reason::NotMCP,
     Reason::PodsRefused,
     Reason::ProgressDeadlineExceeded,
+    Reason::Redirected,
     Reason::RejectedByCluster,
+    Reason::SessionNotSticky,
     Reason::Undecodable,
+    Reason::Unreachable,
     Reason::Unschedulable,
+    Reason::UnsupportedProtocolVersion,
 ];
 
 /// Writes statuses and events.

@@ -26,6 +26,8 @@ pub struct Observation {
     pub replicas: i32,
     /// Pods that pass their readiness check.
     pub ready_replicas: i32,
+    /// Those pods, each by what changes when it is replaced or its containers start anew.
+    pub ready_pods: Vec<String>,
     /// What can be said of the workload as a whole.
     pub workload: Workload,
     /// Why pods do not come up, if one of them says so.
@@ -84,6 +86,7 @@ pub fn observe(
     Observation {
         replicas: rollout.replicas,
         ready_replicas: rollout.ready_replicas,
+        ready_pods: ready_pods(pods_of(pods, &server.pod.part)),
         workload,
         trouble,
         dependencies,
@@ -111,6 +114,12 @@ fn troubles<'a>(
 /// Those of one part of the server.
 fn pods_of<'a>(pods: &'a [Arc<PodView>], part: &PartName) -> impl Iterator<Item = &'a Arc<PodView>> + Clone {
     pods.iter().filter(|pod| labels::has(&***pod, labels::COMPONENT, part.component()))
+}
+
+fn ready_pods<'a>(pods: impl Iterator<Item = &'a Arc<PodView>>) -> Vec<String> {
+    let mut ready: Vec<_> = pods.filter_map(|pod| pod.incarnation()).collect();
+    ready.sort_unstable();
+    ready
 }
 
 /// The pods made from the same template as the newest one. Those of older templates are on their

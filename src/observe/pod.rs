@@ -64,6 +64,13 @@ impl PodView {
         again.map_or(Finding::Fine, Finding::LookAgainIn)
     }
 
+    /// Another text for each start of a container of each pod; `None` for one that is not ready.
+    pub(super) fn incarnation(&self) -> Option<String> {
+        let starts: i32 = self.status.container_statuses.iter().map(|it| it.restart_count).sum();
+        let is_ready = self.has("Ready") && self.metadata.deletion_timestamp.is_none();
+        is_ready.then(|| format!("{}/{starts}", self.metadata.uid.as_deref().unwrap_or_default()))
+    }
+
     /// Which template of its Deployment a pod was made from.
     pub(super) fn template_hash(&self) -> Option<&String> {
         self.metadata.labels.as_ref()?.get("pod-template-hash")

@@ -69,7 +69,7 @@ fn between(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Outco
         StatusCode::FORBIDDEN => match challenge() {
             Some(challenge) => Outcome::AuthRequired(challenge),
             None if complains_about_host(body) => host_rejected(headers, body),
-            None => Outcome::Forbidden { message: excerpt(headers, body) },
+            None => Outcome::AccessDenied { message: excerpt(headers, body) },
         },
         StatusCode::MISDIRECTED_REQUEST => host_rejected(headers, body),
         // Frameworks' own guards (Starlette, Django) say it with 400, which MCP

@@ -1,7 +1,8 @@
 //! Opens connections: name, TCP, TLS, HTTP/1.1.
 //!
 //! In: a [`Target`]. Out: a [`Connection`] that carries one request after the
-//! other, or a [`ConnectError`] that says which step failed.
+//! other, or a [`ConnectError`] that says which step failed. A connection may also
+//! stand for the way through the API server.
 
 use std::{
     net::SocketAddr,
@@ -9,10 +10,10 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Request, Response,
-    body::{Bytes, Incoming},
+    body::Bytes,
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
@@ -27,10 +28,15 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
+    api_server::Passage,
     metered::{Allowance, Metered},
     outcome::Step,
     target::Target,
+    wire::Fault,
 };
+
+/// What comes back.
+pub type Body = UnsyncBoxBody<Bytes, Fault>;
 
 /// Bytes that may come in before the first request: certificates, mostly.
 const TLS_HANDSHAKE: usize = 256 << 10;
@@ -54,6 +60,8 @@ pub enum ConnectError {
     TimedOut { host: String, limit: Duration },
     #[error("the connection was closed at once")]
     Closed,
+    #[error("the API server says: {message}")]
+    ApiServer { message: String },
 }
 
 impl ConnectError {
@@ -64,6 +72,9 @@ impl ConnectError {
             Self::Connect { .. } | Self::TimedOut { .. } => Step::Port,
             Self::Tls { .. } | Self::ServerName { .. } | Self::TlsSetup(_) => Step::Tls,
             Self::Closed => Step::Answer,
+            Self::ApiServer { message } if message.contains("trying to reach service") => Step::Port,
+            Self::ApiServer { message } if message.contains("no endpoints available") => Step::Port,
+            Self::ApiServer { .. } => Step::Proxy,
         }
     }
 }
@@ -72,16 +83,25 @@ impl ConnectError {
 #[derive(Default)]
 pub struct Connector {
     tls: OnceLock<Result<Arc<ClientConfig>, String>>,
+    api_server: Option<kube::Client>,
 }
 
 impl Connector {
     /// A connector that trusts what `config` trusts instead of what the system does.
     pub fn with_tls(config: Arc<ClientConfig>) -> Self {
-        Self { tls: OnceLock::from(Ok(config)) }
+        Self { tls: OnceLock::from(Ok(config)), api_server: None }
+    }
+
+    /// A connector that reaches Services through the API server.
+    pub fn through(client: kube::Client) -> Self {
+        Self { tls: OnceLock::new(), api_server: Some(client) }
     }
 
     /// Connects to `target` within `limit`.
     pub async fn connect(&self, target: &Target, limit: Duration) -> Result<Connection, ConnectError> {
+        if let (Some(client), Some(service)) = (&self.api_server, &target.service) {
+            return Ok(Connection(Line::ThroughApiServer(Passage::new(client.clone(), service))));
+        }
         let host = target.host().to_owned();
         let deadline = Instant::now() + limit;
         let timed_out = ConnectError::TimedOut { host, limit };
@@ -153,10 +173,11 @@ async fn open(target: &Target, deadline: Instant) -> Result<TcpStream, ConnectEr
 
 /// One connection with HTTP/1.1 on it. Dropping it closes it, even in the middle
 /// of a reply.
-pub struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    driver: JoinHandle<()>,
-    allowance: Allowance,
+pub struct Connection(Line);
+
+enum Line {
+    Own { sender: SendRequest<Full<Bytes>>, driver: JoinHandle<()>, allowance: Allowance },
+    ThroughApiServer(Passage),
 }
 
 impl Connection {
@@ -169,34 +190,41 @@ impl Connection {
             // Its errors reach whoever waits for a reply.
             let _ = connection.await;
         });
-        Ok(Self { sender, driver, allowance })
+        Ok(Self(Line::Own { sender, driver, allowance }))
     }
 
     /// Whether it can take another request.
     pub fn is_open(&self) -> bool {
-        !self.sender.is_closed()
+        match &self.0 {
+            Line::Own { sender, .. } => !sender.is_closed(),
+            Line::ThroughApiServer(_) => true,
+        }
     }
 
     /// Whether it ended because too much came in.
     pub fn is_used_up(&self) -> bool {
-        self.allowance.is_used_up()
+        matches!(&self.0, Line::Own { allowance, .. } if allowance.is_used_up())
     }
 
     /// Sends a request, and returns when the head of its reply came. From now on,
     /// `bytes` may come in.
-    pub async fn send(
-        &mut self,
-        request: Request<Full<Bytes>>,
-        bytes: usize,
-    ) -> Result<Response<Incoming>, hyper::Error> {
-        self.allowance.renew(bytes);
-        self.sender.ready().await?;
-        self.sender.send_request(request).await
+    pub async fn send(&mut self, request: Request<Full<Bytes>>, bytes: usize) -> Result<Response<Body>, Fault> {
+        match &mut self.0 {
+            Line::Own { sender, allowance, .. } => {
+                allowance.renew(bytes);
+                sender.ready().await?;
+                let response = sender.send_request(request).await?;
+                Ok(response.map(|body| body.map_err(Fault::from).boxed_unsync()))
+            }
+            Line::ThroughApiServer(passage) => passage.send(request).await,
+        }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.driver.abort();
+        if let Line::Own { driver, .. } = &self.0 {
+            driver.abort();
+        }
     }
 }

@@ -19,6 +19,7 @@
 //! to tell apart what a client only calls failure, and to end what a client would
 //! leave open.
 
+mod api_server;
 mod call;
 mod challenge;
 pub mod classify;
@@ -50,7 +51,7 @@ pub use self::{
     limits::Limits,
     outcome::{Outcome, Standing, Step},
     report::{Era, Report, Server, Sessions},
-    target::{Target, TargetError},
+    target::{Service, Target, TargetError},
 };
 use self::{connection::Connector, conversation::Talk, wire::Wire};
 
@@ -76,13 +77,20 @@ impl Prober {
         self
     }
 
+    /// A prober that reaches Services through the API server.
+    #[must_use]
+    pub fn through(mut self, client: kube::Client) -> Self {
+        self.connector = Connector::through(client);
+        self
+    }
+
     /// Holds a conversation with the server, and ends what it began.
     pub async fn probe(&self, target: &Target, conversation: Conversation) -> Report {
         let wire = Wire::new(target, &self.connector, self.limits);
         let mut talk = Talk::new(wire, self.limits, target.has_replicas);
         let outcome = talk.hold(conversation).await;
         let sessions_kept = talk.wire.end_sessions().await;
-        tracing::debug!(url = %target, reason = outcome.reason(), "probed MCP server");
+        tracing::debug!(url = %target, reason = outcome.reason().as_str(), "probed MCP server");
         Report {
             outcome,
             server: talk.server,

@@ -7,6 +7,7 @@
 use std::{fmt, time::Duration};
 
 use super::challenge::Challenge;
+use crate::api::conditions::Reason;
 
 /// The end of a conversation with an MCP server, or what stands there instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub enum Outcome {
     /// The server sends its clients elsewhere.
     Redirected { location: String },
     /// 403, and not for the host name nor for missing credentials.
-    Forbidden { message: String },
+    AccessDenied { message: String },
     /// 429.
     RateLimited { retry_after: Option<Duration> },
     /// 502, 503 or 504: a proxy without a backend, or a server that is full.
@@ -60,6 +61,8 @@ pub enum Step {
     Tls,
     /// The connection was closed instead of answered.
     Answer,
+    /// The API server did not pass the request on.
+    Proxy,
 }
 
 impl Step {
@@ -73,6 +76,9 @@ impl Step {
                 "check that this port speaks TLS, and that its certificate is for this host and from an issuer that is trusted here"
             }
             Self::Answer => "look at the server's log: it closes connections without an answer",
+            Self::Proxy => {
+                "servers are asked through the API server: grant the operator get, create and delete of services/proxy, and let the API server reach the pods"
+            }
         }
     }
 }
@@ -87,26 +93,26 @@ pub enum Standing {
 
 impl Outcome {
     /// The stable name: the reason of the condition, the label of the metric.
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Verified => "Verified",
-            Self::VerifiedToolsUnavailable { .. } => "VerifiedToolsUnavailable",
-            Self::AuthRequired(_) => "AuthRequired",
-            Self::AuthRequiredUnverified => "AuthRequiredUnverified",
-            Self::LegacySseOnly { .. } => "LegacySSEOnly",
-            Self::HostRejected { .. } => "HostRejected",
-            Self::EndpointNotFound => "EndpointNotFound",
-            Self::NotMcp { .. } => "NotMCP",
-            Self::UnsupportedProtocolVersion { .. } => "UnsupportedProtocolVersion",
-            Self::HeadersStripped { .. } => "HeadersStripped",
-            Self::HandshakeRejected { .. } => "HandshakeRejected",
-            Self::SessionNotSticky => "SessionNotSticky",
-            Self::Redirected { .. } => "Redirected",
-            Self::Forbidden { .. } => "Forbidden",
-            Self::RateLimited { .. } => "RateLimited",
-            Self::BackendUnavailable { .. } => "BackendUnavailable",
-            Self::Unreachable { .. } => "Unreachable",
-            Self::HandshakeTimeout => "HandshakeTimeout",
+            Self::Verified => Reason::Verified,
+            Self::VerifiedToolsUnavailable { .. } => Reason::VerifiedToolsUnavailable,
+            Self::AuthRequired(_) => Reason::AuthRequired,
+            Self::AuthRequiredUnverified => Reason::AuthRequiredUnverified,
+            Self::LegacySseOnly { .. } => Reason::LegacySSEOnly,
+            Self::HostRejected { .. } => Reason::HostRejected,
+            Self::EndpointNotFound => Reason::EndpointNotFound,
+            Self::NotMcp { .. } => Reason::NotMCP,
+            Self::UnsupportedProtocolVersion { .. } => Reason::UnsupportedProtocolVersion,
+            Self::HeadersStripped { .. } => Reason::HeadersStripped,
+            Self::HandshakeRejected { .. } => Reason::HandshakeRejected,
+            Self::SessionNotSticky => Reason::SessionNotSticky,
+            Self::Redirected { .. } => Reason::Redirected,
+            Self::AccessDenied { .. } => Reason::AccessDenied,
+            Self::RateLimited { .. } => Reason::RateLimited,
+            Self::BackendUnavailable { .. } => Reason::BackendUnavailable,
+            Self::Unreachable { .. } => Reason::Unreachable,
+            Self::HandshakeTimeout => Reason::HandshakeTimeout,
         }
     }
 
@@ -169,7 +175,7 @@ impl Outcome {
             Self::Redirected { .. } => {
                 "set spec.path to the path that it redirects to (often only a trailing slash is missing)"
             }
-            Self::Forbidden { .. } => {
+            Self::AccessDenied { .. } => {
                 "look for a web application firewall, a mesh policy or an allow-list of the server that refuses the operator"
             }
             Self::RateLimited { .. } => "raise the limit for the operator, or verification.interval",
@@ -225,7 +231,7 @@ impl fmt::Display for Outcome {
                 f.write_str("does not know its session on a new connection: replicas do not share sessions")
             }
             Self::Redirected { location } => write!(f, "redirects clients to {location}"),
-            Self::Forbidden { message } => {
+            Self::AccessDenied { message } => {
                 f.write_str("answers 403")?;
                 quote(f, message)
             }

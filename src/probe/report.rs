@@ -70,8 +70,8 @@ pub struct Report {
     /// How many sessions were opened that the server did not let us end. They stay
     /// until it forgets them, so such a server should not be asked often.
     pub sessions_kept: usize,
-    pub(super) sent_headers: bool,
-    pub(super) host: String,
+    pub(crate) sent_headers: bool,
+    pub(crate) host: String,
 }
 
 impl Report {

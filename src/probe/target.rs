@@ -25,6 +25,14 @@ pub enum TargetError {
     Reserved(HeaderName),
 }
 
+/// The Service behind a URL, for the way through the API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub namespace: String,
+    pub name: String,
+    pub port: i32,
+}
+
 /// One MCP server as the probe sees it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
@@ -32,6 +40,7 @@ pub struct Target {
     pub(super) authority: Authority,
     pub(super) path: PathAndQuery,
     pub(super) connect: Option<SocketAddr>,
+    pub(super) service: Option<Service>,
     pub(super) headers: HeaderMap,
     pub(super) has_replicas: bool,
 }
@@ -55,6 +64,7 @@ impl Target {
             authority,
             path: path.unwrap_or_else(|| PathAndQuery::from_static("/")),
             connect: None,
+            service: None,
             headers: HeaderMap::new(),
             has_replicas: false,
         })
@@ -65,6 +75,13 @@ impl Target {
     #[must_use]
     pub fn with_connect(mut self, address: SocketAddr) -> Self {
         self.connect = Some(address);
+        self
+    }
+
+    /// Names the Service behind the URL. A prober that goes through the API server needs it.
+    #[must_use]
+    pub fn with_service(mut self, service: Service) -> Self {
+        self.service = Some(service);
         self
     }
 

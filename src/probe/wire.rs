@@ -9,7 +9,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Request, Response, StatusCode,
-    body::{Bytes, Incoming},
+    body::Bytes,
     header::{ACCEPT_ENCODING, HOST, HeaderValue, USER_AGENT},
     http::uri::PathAndQuery,
 };
@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     call::{Awaits, Call, SESSION_ID},
     classify::is_media_type,
-    connection::{ConnectError, Connection, Connector},
+    connection::{Body, ConnectError, Connection, Connector},
     limits::Limits,
     redirect,
     secrets::Secrets,
@@ -195,7 +195,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Sends `call` over the connection there is, or a new one.
-    async fn request(&mut self, call: &Call) -> Result<Response<Incoming>, Fault> {
+    async fn request(&mut self, call: &Call) -> Result<Response<Body>, Fault> {
         self.requests += 1;
         if let Some(connection) = self.connection.take_if(|it| it.is_open()) {
             match self.request_over(connection, call).await {
@@ -210,7 +210,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Sends `call` over `connection`, and keeps that if it is of more use.
-    async fn request_over(&mut self, mut connection: Connection, call: &Call) -> Result<Response<Incoming>, Fault> {
+    async fn request_over(&mut self, mut connection: Connection, call: &Call) -> Result<Response<Body>, Fault> {
         // The body, as much again for its framing, and a head.
         let most = 2 * self.limits.body + self.limits.error_body;
         match connection.send(self.build(call), most).await {
@@ -219,7 +219,7 @@ impl<'a> Wire<'a> {
                 Ok(self.remember_session(response))
             }
             Err(_) if connection.is_used_up() => Err(Fault::TooLarge(most)),
-            Err(error) => Err(error.into()),
+            Err(fault) => Err(fault),
         }
     }
 
@@ -240,7 +240,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Errors name sessions too: some servers open one before they refuse.
-    fn remember_session(&mut self, response: Response<Incoming>) -> Response<Incoming> {
+    fn remember_session(&mut self, response: Response<Body>) -> Response<Body> {
         if let Some(id) = response.headers().get(SESSION_ID)
             && !self.sessions.contains(id)
             && self.sessions.len() < SESSIONS
@@ -250,7 +250,7 @@ impl<'a> Wire<'a> {
         response
     }
 
-    async fn read(&mut self, response: Response<Incoming>, awaits: Awaits) -> Result<Reply, Fault> {
+    async fn read(&mut self, response: Response<Body>, awaits: Awaits) -> Result<Reply, Fault> {
         let (head, body) = response.into_parts();
         let (status, headers) = (head.status, head.headers);
         let session = headers.get(SESSION_ID).cloned();
@@ -279,7 +279,7 @@ impl<'a> Wire<'a> {
 
     /// Reads what there is of a body within `wait`, and gives up the connection if
     /// that is not all.
-    async fn read_start(&mut self, body: Incoming, wait: Duration) -> Vec<u8> {
+    async fn read_start(&mut self, body: Body, wait: Duration) -> Vec<u8> {
         let mut start = Vec::new();
         let reading = read_up_to(body, self.limits.error_body, &mut start);
         let until = self.until(wait);
@@ -291,7 +291,7 @@ impl<'a> Wire<'a> {
 }
 
 /// Reads a body that must be whole.
-async fn read_all(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Fault> {
+async fn read_all(mut body: Body, limit: usize) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else {
@@ -306,7 +306,7 @@ async fn read_all(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Fault> {
 }
 
 /// Adds a body to `bytes`, which may grow to `limit`; returns whether that is all.
-async fn read_up_to(mut body: Incoming, limit: usize, bytes: &mut Vec<u8>) -> bool {
+async fn read_up_to(mut body: Body, limit: usize, bytes: &mut Vec<u8>) -> bool {
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
             return false;
@@ -326,10 +326,10 @@ async fn read_up_to(mut body: Incoming, limit: usize, bytes: &mut Vec<u8>) -> bo
 /// Reads events up to the one that is `wanted`; returns that, and the rest of the
 /// stream.
 async fn read_events(
-    mut body: Incoming,
+    mut body: Body,
     limit: usize,
     wanted: impl Fn(&Event) -> bool,
-) -> Result<Option<(Event, Incoming)>, Fault> {
+) -> Result<Option<(Event, Body)>, Fault> {
     let mut reader = EventReader::default();
     let mut left = limit;
     while let Some(frame) = body.frame().await {

@@ -2,6 +2,7 @@
 //! Pure; [`crate::controller`] writes it.
 
 mod summary;
+mod verified;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
@@ -14,6 +15,7 @@ use crate::labels;
 use crate::observe::{DependencyState, Observation};
 use crate::text;
 use crate::validate::{Problems, ValidatedServer};
+use crate::verification::Verification;
 
 /// Longest message of a condition, in bytes; the API allows 32 KiB, which nobody would read.
 const LONGEST_MESSAGE: usize = 2048;
@@ -36,6 +38,8 @@ pub enum Outcome<'a> {
     Observed {
         server: &'a ValidatedServer,
         observation: &'a Observation,
+        /// Whether clients can use the server, as far as it was asked.
+        verification: &'a Verification,
         /// Changes that suspension holds back.
         pending: &'a [String],
     },
@@ -115,7 +119,8 @@ pub fn next(
 ) -> MCPServerStatus {
     let mut status = before.cloned().unwrap_or_default();
     status.observed_generation = generation;
-    if let Outcome::Observed { server, observation, .. } = outcome {
+    if let Outcome::Observed { server, observation, verification, .. } = outcome {
+        status.server = verified::server(verification, before);
         status.url = Some(server.cluster_url.clone());
         status.cluster_url = Some(server.cluster_url.clone());
         status.selector = Some(labels::selector_text(&server.pod.part));
@@ -123,11 +128,11 @@ pub fn next(
         status.ready_replicas = Some(observation.ready_replicas);
         status.dependencies = dependencies(before, observation);
     }
-    let statements = summary::statements(outcome);
+    let statements = summary::statements(outcome, before, generation);
     let find = |type_: &str| before.and_then(|it| it.conditions.iter().find(|it| it.type_ == type_));
     // What this outcome says nothing about (a spec that is wrong says nothing about pods) stays.
     let is_kept = |it: &&Condition| {
-        statements.iter().all(|new| new.type_.as_str() != it.type_) && !summary::is_momentary(&it.type_)
+        statements.iter().all(|new| new.type_.as_str() != it.type_) && !summary::is_momentary(&it.type_, outcome)
     };
     let mut conditions: Vec<_> = before.iter().flat_map(|it| &it.conditions).filter(is_kept).cloned().collect();
     conditions.extend(statements.iter().map(|new| {
@@ -158,9 +163,10 @@ fn dependencies(before: Option<&MCPServerStatus>, observation: &Observation) -> 
 /// Only news of a server that is on its way, as it should be, can wait: nobody acts on it, and each
 /// write is one more for the API server. Trouble, success and a new generation are told at once.
 pub fn patience(before: Option<&MCPServerStatus>, next: &MCPServerStatus, outcome: &Outcome<'_>) -> Option<Duration> {
-    let Outcome::Observed { server, observation, .. } = outcome else { return None };
+    let Outcome::Observed { server, observation, verification, .. } = outcome else { return None };
     let is_on_its_way = |status: &MCPServerStatus| has(status, ConditionType::Reconciling);
-    if !is_on_its_way(next) || !server.missing.is_empty() || observation.trouble.is_some() {
+    let is_trouble = observation.trouble.is_some() || matches!(verification, Verification::Known(_));
+    if !is_on_its_way(next) || !server.missing.is_empty() || is_trouble {
         return None;
     }
     match before.filter(|it| !it.conditions.is_empty()) {

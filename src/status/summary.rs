@@ -1,17 +1,20 @@
 //! Which statements an outcome amounts to: the parts, their sum `Ready`, and kstatus' two on top.
 
-use super::{Outcome, Statement, Truth};
+use super::{Outcome, Statement, Truth, verified};
+use crate::api::MCPServerStatus;
 use crate::api::conditions::{ConditionType, Reason};
 use crate::apply::ApplyError;
 use crate::observe::{Observation, Trouble, Workload};
 use crate::validate::ValidatedServer;
+use crate::verification::Verification;
 
 /// Order of the conditions in the status: parts first, then the sum.
-const ORDER: [ConditionType; 7] = [
+const ORDER: [ConditionType; 8] = [
     ConditionType::Accepted,
     ConditionType::ReferencesResolved,
     ConditionType::DependenciesReady,
     ConditionType::Available,
+    ConditionType::Verified,
     ConditionType::Ready,
     ConditionType::Reconciling,
     ConditionType::Stalled,
@@ -22,12 +25,19 @@ pub(super) fn place(type_: &str) -> usize {
     ORDER.iter().position(|it| it.as_str() == type_).unwrap_or(ORDER.len())
 }
 
-/// Conditions that are absent when they are not true.
-pub(super) fn is_momentary(type_: &str) -> bool {
+/// Conditions that are absent unless they are stated anew: kstatus' two when they are not true, and
+/// `Verified` where nothing is verified.
+pub(super) fn is_momentary(type_: &str, outcome: &Outcome<'_>) -> bool {
+    let is_off = matches!(outcome, Outcome::Observed { verification: Verification::Off, .. });
     [ConditionType::Reconciling, ConditionType::Stalled].iter().any(|it| it.as_str() == type_)
+        || (is_off && type_ == ConditionType::Verified.as_str())
 }
 
-pub(super) fn statements(outcome: &Outcome<'_>) -> Vec<Statement> {
+pub(super) fn statements(
+    outcome: &Outcome<'_>,
+    before: Option<&MCPServerStatus>,
+    generation: Option<i64>,
+) -> Vec<Statement> {
     match outcome {
         Outcome::Undecodable(error) => refusal(
             Reason::Undecodable,
@@ -37,7 +47,10 @@ pub(super) fn statements(outcome: &Outcome<'_>) -> Vec<Statement> {
             refusal(Reason::InvalidSpec, &format!("The spec breaks rules; what runs keeps running. {problems}"))
         }
         Outcome::Refused(error) => refusal(refusal_reason(error), &error.to_string()),
-        Outcome::Observed { server, observation, pending } => observed(server, observation, pending),
+        Outcome::Observed { server, observation, verification, pending } => {
+            let verified = verified::statement(verification, before, generation);
+            observed(server, observation, verified, pending)
+        }
     }
 }
 
@@ -63,13 +76,19 @@ fn refusal(reason: Reason, message: &str) -> Vec<Statement> {
     .into()
 }
 
-fn observed(server: &ValidatedServer, observation: &Observation, pending: &[String]) -> Vec<Statement> {
+fn observed(
+    server: &ValidatedServer,
+    observation: &Observation,
+    verified: Option<Statement>,
+    pending: &[String],
+) -> Vec<Statement> {
     let accepted =
         Statement::new(ConditionType::Accepted, Truth::True, Reason::Accepted, "The spec is valid and was applied.");
     let mut statements = vec![accepted, references(server)];
     statements.extend(dependencies(observation));
     statements.push(available(server, observation));
-    let ready = ready(&statements, observation, pending);
+    let ready = ready(&statements, observation, verified.as_ref(), pending);
+    statements.extend(verified);
     if ready.reason == Reason::ProgressDeadlineExceeded {
         statements.push(Statement { type_: ConditionType::Stalled, status: Truth::True, ..ready.clone() });
     } else if ready.status != Truth::True && !is_settled(ready.reason) {
@@ -143,8 +162,13 @@ fn available(server: &ValidatedServer, observation: &Observation) -> Statement {
     }
 }
 
-/// True when every part is, and all pods are of this generation.
-fn ready(parts: &[Statement], observation: &Observation, pending: &[String]) -> Statement {
+/// True when every part is, all pods are of this generation, and clients can use them.
+fn ready(
+    parts: &[Statement],
+    observation: &Observation,
+    verified: Option<&Statement>,
+    pending: &[String],
+) -> Statement {
     let new = |status, reason, message: &str| Statement::new(ConditionType::Ready, status, reason, message);
     if !pending.is_empty() {
         let changes = pending.join(", ");
@@ -159,6 +183,9 @@ fn ready(parts: &[Statement], observation: &Observation, pending: &[String]) -> 
     }
     let trouble = observation.trouble.as_ref();
     match observation.workload {
+        Workload::Up if let Some(it) = verified.filter(|it| !verified::lets_clients_in(it)) => {
+            Statement { type_: ConditionType::Ready, ..it.clone() }
+        }
         Workload::Up => new(Truth::True, Reason::Ready, "Clients can use the server at status.url."),
         Workload::Stuck { .. } => new(
             Truth::False,

@@ -2,6 +2,11 @@ use super::*;
 use crate::observe::{Trouble, Workload};
 use crate::testing::{smallest, smallest_with, validated};
 use serde_json::json;
+use std::sync::Arc;
+
+use crate::api::ServerStatus;
+use crate::probe::Standing;
+use crate::verification::Verdict;
 
 fn time(text: &str) -> Timestamp {
     text.parse().expect("a time")
@@ -16,7 +21,15 @@ fn late() -> Timestamp {
 }
 
 fn observation(workload: Workload) -> Observation {
-    Observation { replicas: 1, ready_replicas: 1, workload, trouble: None, dependencies: Vec::new(), look_again: None }
+    Observation {
+        replicas: 1,
+        ready_replicas: 1,
+        ready_pods: vec!["a/0".into()],
+        workload,
+        trouble: None,
+        dependencies: Vec::new(),
+        look_again: None,
+    }
 }
 
 fn report(
@@ -26,7 +39,12 @@ fn report(
     now: Timestamp,
 ) -> MCPServerStatus {
     let server = validated(&smallest()).expect("valid");
-    next(before, Some(1), &Outcome::Observed { server: &server, observation, pending }, now)
+    next(
+        before,
+        Some(1),
+        &Outcome::Observed { server: &server, observation, verification: &Verification::Off, pending },
+        now,
+    )
 }
 
 fn find<'a>(status: &'a MCPServerStatus, type_: &str) -> &'a Condition {
@@ -123,7 +141,8 @@ fn a_long_message_is_cut() {
 fn news_on_the_way_can_wait_and_nothing_else() {
     let server = validated(&smallest()).expect("valid");
     let wait = |before: Option<&MCPServerStatus>, observation: &Observation, generation| {
-        let outcome = Outcome::Observed { server: &server, observation, pending: &[] };
+        let outcome =
+            Outcome::Observed { server: &server, observation, verification: &Verification::Off, pending: &[] };
         patience(before, &next(before, Some(generation), &outcome, early()), &outcome)
     };
     let (unseen, starting, up) =
@@ -144,4 +163,107 @@ fn news_on_the_way_can_wait_and_nothing_else() {
     assert_eq!(wait(Some(&told), &starting, 2), None, "a new generation was seen");
     let ready = report(None, &up, &[], early());
     assert_eq!(wait(Some(&ready), &starting, 1), None, "it was ready and is no longer");
+}
+
+fn verified(
+    before: Option<&MCPServerStatus>,
+    workload: Workload,
+    verification: &Verification,
+    generation: i64,
+) -> MCPServerStatus {
+    let server = validated(&smallest()).expect("valid");
+    let observation = observation(workload);
+    let outcome = Outcome::Observed { server: &server, observation: &observation, verification, pending: &[] };
+    next(before, Some(generation), &outcome, late())
+}
+
+fn known(standing: Standing, reason: Reason, is_usable: bool, detail: Option<&str>) -> Verification {
+    let server = is_usable.then(|| ServerStatus { tool_count: Some(2), ..ServerStatus::default() });
+    let (message, detail) = ("What to do.".to_owned(), detail.map(str::to_owned));
+    Verification::Known(Arc::new(Verdict { standing, reason, is_usable, is_open: false, message, detail, server }))
+}
+
+fn open() -> Verification {
+    let Verification::Known(verdict) = known(Standing::Unknown, Reason::RateLimited, false, None) else {
+        panic!("a verdict")
+    };
+    Verification::Known(Arc::new(Verdict { is_open: true, ..(*verdict).clone() }))
+}
+
+#[test]
+fn ready_needs_a_client_to_get_in() {
+    let cases = [
+        (Workload::Up, Verification::Waiting, "Unknown/WaitingForPods", "Unknown/WaitingForPods"),
+        (Workload::Up, Verification::Asked, "Unknown/Verifying", "Unknown/Verifying"),
+        (Workload::Up, known(Standing::True, Reason::Verified, true, None), "True/Verified", "True/Ready"),
+        (Workload::Up, known(Standing::True, Reason::AuthRequired, true, None), "True/AuthRequired", "True/Ready"),
+        (
+            Workload::Up,
+            known(Standing::Unknown, Reason::AuthRequiredUnverified, true, None),
+            "Unknown/AuthRequiredUnverified",
+            "True/Ready",
+        ),
+        (
+            Workload::Up,
+            known(Standing::False, Reason::LegacySSEOnly, false, None),
+            "False/LegacySSEOnly",
+            "False/LegacySSEOnly",
+        ),
+        (Workload::Up, open(), "Unknown/RateLimited", "Unknown/RateLimited"),
+        // What Kubernetes says of pods is said first.
+        (Workload::RollingOut { serving: true }, Verification::Waiting, "Unknown/WaitingForPods", "False/RollingOut"),
+        (Workload::Down, Verification::Waiting, "Unknown/WaitingForPods", "False/Starting"),
+    ];
+    for (workload, verification, is_verified, is_ready) in cases {
+        let line = line(&verified(None, workload, &verification, 1));
+        assert!(line.contains(&format!("Verified={is_verified} Ready={is_ready}")), "{line}");
+    }
+}
+
+#[test]
+fn what_was_verified_holds_until_there_is_an_answer() {
+    let fine = known(Standing::True, Reason::Verified, true, None);
+    let before = verified(None, Workload::Up, &fine, 1);
+    for verification in [Verification::Asked, open()] {
+        assert_eq!(verified(Some(&before), Workload::Up, &verification, 1), before, "also after a restart");
+        let next = verified(Some(&before), Workload::Up, &verification, 2);
+        assert_eq!(find(&next, "Verified").status, "Unknown", "it was of another generation");
+    }
+    let dead = verified(Some(&before), Workload::Down, &Verification::Waiting, 1);
+    assert_eq!(find(&dead, "Ready").reason, "Starting");
+    let back = verified(Some(&dead), Workload::Up, &Verification::Asked, 1);
+    assert_eq!(find(&back, "Verified").reason, "Verifying", "a server that was dead is asked anew");
+}
+
+#[test]
+fn what_varies_in_a_failure_is_no_news() {
+    let says = |detail| known(Standing::False, Reason::NotMCP, false, Some(detail));
+    let first = verified(None, Workload::Up, &says("saw 1"), 1);
+    assert_eq!(find(&first, "Ready").message, "What to do. (saw 1)");
+    assert_eq!(verified(Some(&first), Workload::Up, &says("saw 2"), 1), first);
+    assert_eq!(verified(Some(&first), Workload::Up, &Verification::Asked, 1), first, "after a restart");
+}
+
+#[test]
+fn turned_off_it_leaves_nothing_behind() {
+    let before = verified(None, Workload::Up, &known(Standing::True, Reason::Verified, true, None), 1);
+    assert_eq!(before.server.as_ref().and_then(|it| it.tool_count), Some(2));
+    let off = verified(Some(&before), Workload::Up, &Verification::Off, 2);
+    assert!(off.server.is_none() && off.conditions.iter().all(|it| it.type_ != "Verified"), "{off:?}");
+    assert_eq!(find(&off, "Ready").reason, "Ready");
+}
+
+#[test]
+fn an_answer_is_told_at_once() {
+    let server = validated(&smallest()).expect("valid");
+    let before = verified(None, Workload::Down, &Verification::Waiting, 1);
+    for (verification, waits) in
+        [(Verification::Asked, true), (known(Standing::False, Reason::NotMCP, false, None), false)]
+    {
+        let observation = observation(Workload::Up);
+        let outcome =
+            Outcome::Observed { server: &server, observation: &observation, verification: &verification, pending: &[] };
+        let next = next(Some(&before), Some(1), &outcome, late());
+        assert_eq!(patience(Some(&before), &next, &outcome).is_some(), waits, "{verification:?}");
+    }
 }

@@ -19,6 +19,7 @@ mod rights;
 mod scaling;
 mod service;
 mod variables;
+mod verification;
 mod volumes;
 
 pub use container::{ResolvedProbes, ScratchVolume};
@@ -32,6 +33,7 @@ pub use pod_plan::{Identity, PodPlan, PodPort, Rollout};
 pub use rights::{Rights, cluster_wide_binding};
 pub use scaling::{AutoscalingPlan, DisruptionLimit};
 pub use service::{PlannedPort, ServicePlan};
+pub use verification::{HeaderSource, PlannedHeader, VerificationPlan};
 pub use volumes::{PodParts, StoragePlan};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -64,6 +66,8 @@ pub struct ValidatedServer {
     /// Names of the dependencies that the first rollout still waits for.
     pub waits_for: Vec<String>,
     pub suspend: bool,
+    /// How it is verified; `None` for not at all.
+    pub verification: Option<VerificationPlan>,
     /// URL of the MCP endpoint within the cluster.
     pub cluster_url: String,
     /// A sentence for each reference that leads nowhere.
@@ -125,6 +129,7 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
     let disruption_limit = scaling::disruption_budget(spec, &mut problems);
     let network_rules = network_policy::rules(spec, &mut problems);
     let rights = rights::rights(spec, &name, &namespace, platform, &mut problems);
+    let verification = verification::plan(spec, &mut problems);
     let mut variables = Variables::of_server(&name, &namespace, spec, &service, platform);
     let part = PartName::server_itself(&name);
     let around = dependencies::Around { server: &part, spec, references, platform, salt: &owner.uid };
@@ -159,6 +164,7 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         rights,
         service,
         suspend: spec.suspend,
+        verification,
         missing: references.missing(spec),
         name,
         namespace,

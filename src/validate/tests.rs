@@ -36,6 +36,22 @@ fn each_broken_rule_names_its_field_and_what_would_work() {
             json!({"env": [{"name": "A", "valueFrom": {}}]}),
             "spec.env[0].valueFrom: has 0 sources: give one of secretKeyRef, configMapKeyRef, fieldRef and resourceFieldRef",
         ),
+        (
+            json!({"verification": {"interval": "5s"}}),
+            "spec.verification.interval: \"5s\" is no duration from 10s to 24h: write 15s or 1m30s",
+        ),
+        (
+            json!({"verification": {"headers": [{"name": "Host", "value": "a"}]}}),
+            "spec.verification.headers[0].name: header host belongs to the conversation itself: choose another",
+        ),
+        (
+            json!({"verification": {"headers": [{"name": "X-Key", "value": "a\nb"}]}}),
+            "spec.verification.headers[0].value: has characters that no header may have: write one line of plain text",
+        ),
+        (
+            json!({"verification": {"headers": [{"name": "X-Key", "secretKeyRef": {"key": "a"}}]}}),
+            "spec.verification.headers[0].secretKeyRef.name: is empty: give the name of a Secret in the same namespace",
+        ),
         (json!({"envFrom": [{}]}), "spec.envFrom[0]: has 0 sources: give one of secretRef and configMapRef"),
         (
             json!({"resources": {"requests": {"memory": "1 Gi"}}}),
@@ -494,4 +510,16 @@ fn the_right_to_read_secrets_is_not_handed_on() {
     // Where the operator may not read them, Kubernetes itself sees to it, unless an administrator
     // has decided otherwise.
     validate(&spec(rule("", "secrets")), &References::default(), &Platform::default()).expect("valid");
+}
+
+#[test]
+fn a_server_is_verified_unless_it_is_not_to_be() {
+    let plan = |more: &Value| validated(&smallest_with(more)).expect("valid").verification;
+    assert_eq!(plan(&json!({})), Some(VerificationPlan { interval: None, headers: Vec::new() }));
+    assert_eq!(plan(&json!({"verification": {"disabled": true}})), None);
+    let headers = json!([{"name": "X-Key", "secretKeyRef": {"name": "keys", "key": "mcp", "optional": true}}]);
+    let plan = plan(&json!({"verification": {"interval": "1m30s", "headers": headers}})).expect("verified");
+    assert_eq!(plan.interval.map(|it| it.as_secs()), Some(90));
+    let value = HeaderSource::Secret { name: "keys".into(), key: "mcp".into(), optional: true };
+    assert_eq!(plan.headers, [PlannedHeader { name: "X-Key".into(), value }]);
 }

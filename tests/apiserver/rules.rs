@@ -79,6 +79,12 @@ fn cases() -> Vec<(Value, &'static str)> {
         (json!({"service": {"extraPorts": [{"name": "UP", "port": 1}]}}), "an extra port's name has at most 15"),
         (json!({"service": {"sessionAffinity": "Cookie"}}), "supported values: \"None\", \"ClientIP\""),
         (json!({"serviceAccount": {"name": "Not A Name"}}), "serviceAccount.name must be the name of a ServiceAccount"),
+        (json!({"verification": {"interval": "9s"}}), "interval must be a duration from 10s to 24h"),
+        (json!({"verification": {"interval": "25h"}}), "interval must be a duration from 10s to 24h"),
+        (json!({"verification": {"interval": "soon"}}), "interval must be a duration from 10s to 24h"),
+        (json!({"verification": {"interval": "1m", "disabled": true}}), "a disabled verification has no interval"),
+        (json!({"verification": {"headers": [{"name": "X-Key"}]}}), "a header has one source"),
+        (json!({"verification": {"headers": [{"name": "X Key", "value": "a"}]}}), "a header's name has letters"),
         (json!({"terminationGracePeriodSeconds": 0}), "should be greater than or equal to 1"),
         (json!({"podTemplate": "text"}), "must be of type object"),
     ]

@@ -45,10 +45,21 @@ fn config(file: &str) -> Result<Vec<Value>> {
 }
 
 pub fn the_chart_grants_what_config_says(charts: &Charts) -> Result<()> {
-    let everywhere = charts.render("landfall", &json!({"watchSecrets": true, "allowClusterRules": true}))?;
-    let listed = charts.render("landfall", &json!({"watchSecrets": true, "namespaces": ["team-a"]}))?;
-    for file in ["cluster_role.yaml", "watch_secrets.yaml", "cluster_rules.yaml", "leader_election.yaml", "users.yaml"]
-    {
+    let common = json!({"watchSecrets": true, "rbac": {"readSecrets": true}, "verification": {"route": "api-server"}});
+    let (mut all, mut all_in_one) = (common.clone(), common);
+    all["allowClusterRules"] = json!(true);
+    all_in_one["namespaces"] = json!(["team-a"]);
+    let everywhere = charts.render("landfall", &all)?;
+    let listed = charts.render("landfall", &all_in_one)?;
+    for file in [
+        "cluster_role.yaml",
+        "watch_secrets.yaml",
+        "read_secrets.yaml",
+        "cluster_rules.yaml",
+        "verify_through_api_server.yaml",
+        "leader_election.yaml",
+        "users.yaml",
+    ] {
         for role in config(file)? {
             let (kind, name) = (role["kind"].as_str().unwrap_or_default(), &role["metadata"]["name"]);
             let granted = rights(named(&everywhere, kind, name)?)?;
@@ -66,6 +77,7 @@ pub fn the_chart_grants_what_config_says(charts: &Charts) -> Result<()> {
     }
     let cluster_wide = |it: &Value| it["kind"] == "ClusterRole" && it["rules"].to_string().contains("\"clusterroles\"");
     ensure!(!unasked.iter().any(cluster_wide), "nothing is granted in the whole cluster unasked");
+    ensure!(!unasked.iter().any(|it| it.to_string().contains("services/proxy")), "services/proxy is granted unasked");
     Ok(())
 }
 

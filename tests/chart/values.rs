@@ -26,6 +26,7 @@ pub fn every_setting_of_the_operator_is_a_value(charts: &Charts) -> Result<()> {
             "securityContext": {"readOnlyRootFilesystem": true},
         },
         "concurrency": 9,
+        "verification": {"interval": "2m", "concurrency": 9, "route": "none"},
         "leaderElection": false,
         "logFormat": "text",
         "log": "warn",

@@ -27,9 +27,11 @@ pub async fn the_everyday_commands_work(world: Arc<World>) -> Result<()> {
     let table = kubectl(&space, &["get", "mcps"]).await?;
     let words: Vec<_> = table.lines().next().unwrap_or_default().split_whitespace().collect();
     ensure!(words == ["NAME", "READY", "URL", "TOOLS", "AGE"], "{table}");
+    let row: Vec<_> = table.lines().nth(1).unwrap_or_default().split_whitespace().collect();
+    ensure!(row.get(3) == Some(&"2"), "its tools: {table}");
     ensure!(table.contains("True") && table.contains("http://echo.everyday.svc.cluster.local:3001/mcp"), "{table}");
     let wide = kubectl(&space, &["get", "mcp", "-o", "wide"]).await?;
-    ensure!(["REASON", "PROTOCOL", "IMAGE", ECHO].iter().all(|word| wide.contains(word)), "{wide}");
+    ensure!(["REASON", "PROTOCOL", "2026-07-28", "IMAGE", ECHO].iter().all(|word| wide.contains(word)), "{wide}");
     let explained = kubectl(&space, &["explain", "mcpserver.spec.path"]).await?;
     ensure!(explained.contains("Default: `/mcp`"), "{explained}");
 

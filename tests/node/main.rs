@@ -6,14 +6,14 @@ mod support;
 mod kubectl;
 mod serving;
 mod trouble;
+mod verification;
 
 use anyhow::{Context, Result, ensure};
 use landfall_cluster::Size;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Duration;
 
-use support::{World, until};
+use support::World;
 
 /// The example server, under the name that the sample gives it.
 pub const ECHO: &str = "localhost/landfall/echo-server:0.1.0";
@@ -22,15 +22,23 @@ pub const ECHO: &str = "localhost/landfall/echo-server:0.1.0";
 pub const ECHO_NEXT: &str = "localhost/landfall/echo-server:0.2.0";
 
 fn main() -> ExitCode {
-    let tests = tests![
+    let mut tests = tests![
+        // The longest first: tests start in this order.
+        verification::what_only_the_protocol_shows_is_noticed_told_once_and_taken_back,
         serving::the_sample_answers_tool_calls_and_leaves_nothing_behind,
         serving::a_new_image_takes_over_without_a_gap,
         serving::an_image_that_cannot_be_pulled_leaves_the_old_pod_serving,
         serving::a_restricted_namespace_is_enough,
         trouble::each_fault_of_a_server_has_its_reason_and_hint,
         trouble::a_server_that_dies_is_not_ready_until_it_is_back,
+        verification::a_death_is_noticed_at_once,
+        verification::through_the_api_server_the_host_name_is_the_same,
+        verification::a_header_from_a_secret_needs_a_right_and_is_told_to_nobody,
         kubectl::the_everyday_commands_work,
     ];
+    if std::env::var_os("LANDFALL_BENCH").is_some() {
+        tests = tests![verification::bench_ready_after_the_first_call];
+    }
     support::run(Size::Node, tests, |world| Box::pin(load_images(world)))
 }
 
@@ -53,11 +61,18 @@ pub fn echo_client() -> PathBuf {
 }
 
 impl World {
-    /// As [`Self::call`], for a server that has just become ready: kube-proxy learns of a pod a
-    /// moment after the pod is ready, and a connection made in the midst of that may get lost.
-    pub async fn first_call(&self, url: &str, text: &str) -> Result<String> {
-        let call = async || tokio::time::timeout(Duration::from_secs(2), self.call(url, text)).await.ok()?.ok();
-        until("the first call is answered", Duration::from_secs(10), call).await
+    /// Sends a signal to the processes of a pod. They are found by their environment: only this pod's
+    /// have its name as host name.
+    pub async fn signal(&self, pod: &str, signal: &str) -> Result<()> {
+        let script = format!(
+            "for p in /proc/[0-9]*; do (tr '\\0' '\\n' < $p/environ) 2>/dev/null | grep -qx 'HOSTNAME={pod}' \
+             && kill -{signal} ${{p#/proc/}} && sent=1; done; [ -n \"$sent\" ]"
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]);
+        let sent = tokio::process::Command::from(self.cluster.in_node(&command)?).status().await?;
+        ensure!(sent.success(), "pod {pod} has no process to send {signal} to");
+        Ok(())
     }
 
     /// Holds an MCP conversation with `url` from within the cluster, and gives what it printed.

@@ -24,7 +24,7 @@ pub async fn the_sample_answers_tool_calls_and_leaves_nothing_behind(world: Arc<
     let server = space.until_ready_is("echo", "True", "Ready").await?;
     let url = url(&server)?;
     ensure!(url == "http://echo.sample.svc.cluster.local:3001/mcp", "{url}");
-    let answer = world.first_call(&url, "through the Service").await?;
+    let answer = world.call(&url, "through the Service").await?;
     ensure!(answer.contains("through the Service") && answer.contains("add"), "{answer}");
     let pods = space.api::<Pod>().list(&ListParams::default()).await?;
     let containers: Vec<_> = pods.iter().flat_map(|pod| pod.spec.iter().flat_map(|it| &it.containers)).collect();
@@ -48,7 +48,7 @@ pub async fn a_new_image_takes_over_without_a_gap(world: Arc<World>) -> Result<(
     let version = |image: &str, instance: &str| json!({"image": image, "port": 3001, "env": [{"name": "INSTANCE", "value": instance}]});
     space.server("echo", &version(ECHO, "the old one")).await?;
     let url = url(&space.until_ready_is("echo", "True", "Ready").await?)?;
-    ensure!(world.first_call(&url, "x").await?.contains("the old one"));
+    ensure!(world.call(&url, "x").await?.contains("the old one"));
 
     let done = AtomicBool::new(false);
     let calls = async {
@@ -89,7 +89,7 @@ pub async fn an_image_that_cannot_be_pulled_leaves_the_old_pod_serving(world: Ar
     let _operator = space.operator(&[]).await?;
     space.server("echo", &json!({"image": ECHO, "port": 3001})).await?;
     let url = url(&space.until_ready_is("echo", "True", "Ready").await?)?;
-    world.first_call(&url, "x").await?;
+    world.call(&url, "x").await?;
     space.server("echo", &json!({"image": "localhost/landfall/no-such-image:1", "port": 3001})).await?;
     let server = space.until_ready_is("echo", "False", "ImagePullFailed").await?;
     ensure!(
@@ -109,6 +109,6 @@ pub async fn a_restricted_namespace_is_enough(world: Arc<World>) -> Result<()> {
     let _operator = space.operator(&[]).await?;
     space.server("echo", &json!({"image": ECHO, "port": 3001})).await?;
     let url = url(&space.until_ready_is("echo", "True", "Ready").await?)?;
-    ensure!(world.first_call(&url, "restricted").await?.contains("restricted"));
+    ensure!(world.call(&url, "restricted").await?.contains("restricted"));
     Ok(())
 }

@@ -5,7 +5,6 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::{Value, json};
-use std::process::Command;
 use std::sync::Arc;
 
 use crate::ECHO;
@@ -75,13 +74,7 @@ pub async fn a_server_that_dies_is_not_ready_until_it_is_back(world: Arc<World>)
     space.server("echo", &json!({"image": ECHO, "port": 3001})).await?;
     let before = space.until_ready_is("echo", "True", "Ready").await?;
     let pods = space.api::<Pod>().list(&ListParams::default()).await?;
-    let pod = pods.items.first().map(|pod| pod.uid().unwrap_or_default()).unwrap_or_default();
-    // The process is found by its environment: only this pod's has this namespace's host name.
-    let name = pods.items.first().map(ResourceExt::name_any).unwrap_or_default();
-    let mut kill = Command::new("sh");
-    kill.args(["-c", &format!("for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ 2>/dev/null | grep -qx 'HOSTNAME={name}' && kill -9 ${{p#/proc/}}; done; true")]);
-    let killed = tokio::process::Command::from(world.cluster.in_node(&kill)?).status().await?;
-    ensure!(killed.success(), "{pod}");
+    world.signal(&pods.items.first().map(ResourceExt::name_any).unwrap_or_default(), "KILL").await?;
     let since = |server: &landfall::api::MCPServer| {
         crate::support::condition(server, "Ready").map(|it| it.last_transition_time.clone())
     };

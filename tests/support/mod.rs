@@ -111,6 +111,8 @@ impl World {
             include_str!("../../config/rbac/cluster_role.yaml"),
             include_str!("../../config/rbac/watch_secrets.yaml"),
             include_str!("../../config/rbac/cluster_rules.yaml"),
+            include_str!("../../config/rbac/read_secrets.yaml"),
+            include_str!("../../config/rbac/verify_through_api_server.yaml"),
         ] {
             apply(&roles, from_yaml(role)?).await?;
         }
@@ -162,6 +164,9 @@ impl Space {
         }
         if arguments.contains(&"--allow-cluster-rules") {
             self.bind_everywhere(&user, "landfall-operator-cluster-rules").await?;
+        }
+        if arguments.contains(&"api-server") {
+            self.bind(&user, "ClusterRole", "landfall-operator-verify-through-api-server").await?;
         }
         Operator::start(self, &user, arguments)
     }

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, bail};
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use super::audit::{self, Request};
-use super::{Space, until};
+use super::{Space, World, until};
 
 /// A number that no other operator has.
 pub fn next_number() -> usize {
@@ -23,12 +24,12 @@ pub fn next_number() -> usize {
 /// An operator process; killed when dropped.
 pub struct Operator {
     pub user: String,
+    world: Arc<World>,
     child: Child,
     port: u16,
     log: PathBuf,
     kubeconfig: PathBuf,
     arguments: Vec<String>,
-    audit_log: PathBuf,
 }
 
 impl Operator {
@@ -36,21 +37,24 @@ impl Operator {
         let cluster = &space.world.cluster;
         let kubeconfig = cluster.kubeconfig_for(user, &[])?;
         let log = cluster.directory().join(format!("{user}.log"));
-        let arguments: Vec<_> = ["--namespaces", &space.name, "--lease-namespace", &space.name]
+        let mut arguments: Vec<_> = ["--namespaces", &space.name, "--lease-namespace", &space.name]
             .iter()
             .chain(arguments)
             .map(|it| (*it).to_owned())
             .collect();
-        let (child, port) = spawn(&kubeconfig, &log, &arguments)?;
-        let audit_log = cluster.audit_log().to_owned();
-        let operator = Self { user: user.to_owned(), child, port, log, kubeconfig, arguments, audit_log };
-        Ok(operator)
+        // Without a node no server answers: pods are only said to be ready.
+        if cluster.node_address().is_none() && !arguments.iter().any(|it| it == "--verification-route") {
+            arguments.extend(["--verification-route", "none"].map(str::to_owned));
+        }
+        let world = Arc::clone(&space.world);
+        let (child, port) = spawn(&world, &kubeconfig, &log, &arguments)?;
+        Ok(Self { user: user.to_owned(), world, child, port, log, kubeconfig, arguments })
     }
 
     /// Ends the process as a crash would, and starts it again as the same user.
     pub async fn restart(&mut self) -> Result<()> {
         self.child.kill().await?;
-        (self.child, self.port) = spawn(&self.kubeconfig, &self.log, &self.arguments)?;
+        (self.child, self.port) = spawn(&self.world, &self.kubeconfig, &self.log, &self.arguments)?;
         Ok(())
     }
 
@@ -69,7 +73,7 @@ impl Operator {
 
     /// Status code and body of a path of the health server.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let mut stream = TcpStream::connect((address(&self.world), self.port)).await?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
@@ -93,22 +97,35 @@ impl Operator {
 
     /// What the process has asked of the API server, by the audit log.
     pub fn requests(&self) -> Result<Vec<Request>> {
-        audit::requests(&self.audit_log, &self.user)
+        audit::requests(self.world.cluster.audit_log(), &self.user)
     }
 }
 
-fn spawn(kubeconfig: &PathBuf, log: &PathBuf, arguments: &[String]) -> Result<(Child, u16)> {
+/// Where the process listens: on a node if there is one, since only there it can call servers.
+fn address(world: &World) -> Ipv4Addr {
+    world.cluster.node_address().unwrap_or(Ipv4Addr::LOCALHOST)
+}
+
+fn spawn(world: &World, kubeconfig: &PathBuf, log: &PathBuf, arguments: &[String]) -> Result<(Child, u16)> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let log = File::options().create(true).append(true).open(log)?;
-    let child = Command::new(env!("CARGO_BIN_EXE_landfall"))
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_landfall"));
+    command
         .arg("operator")
-        .args(["--listen", &format!("127.0.0.1:{port}"), "--log-format", "json", "--cluster-domain", "cluster.local"])
+        .args([
+            "--listen",
+            &format!("{}:{port}", address(world)),
+            "--log-format",
+            "json",
+            "--cluster-domain",
+            "cluster.local",
+        ])
         .args(arguments)
-        .env("KUBECONFIG", kubeconfig)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .kill_on_drop(true)
-        .spawn()?;
+        .env("KUBECONFIG", kubeconfig);
+    if world.cluster.node_address().is_some() {
+        command = world.cluster.in_node_network(&command)?;
+    }
+    let child =
+        Command::from(command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn()?;
     Ok((child, port))
 }

@@ -82,3 +82,17 @@ may not do itself.
   resources: [secrets]
   verbs: [list, watch]
 {{- end }}
+
+{{/* Only with rbac.readSecrets: for verification.headers. */}}
+{{- define "landfall.rules.readSecrets" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+{{- end }}
+
+{{/* Only with verification.route api-server. */}}
+{{- define "landfall.rules.verifyThroughApiServer" -}}
+- apiGroups: [""]
+  resources: [services/proxy]
+  verbs: [get, create, delete]
+{{- end }}

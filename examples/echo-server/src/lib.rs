@@ -4,5 +4,6 @@
 //! what `echo-server call URL` runs, so that one image is both ends of a test.
 
 pub mod client;
+pub mod fault;
 pub mod server;
 pub mod tools;

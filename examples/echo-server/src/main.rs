@@ -3,12 +3,13 @@
 use std::{
     net::{IpAddr, SocketAddr},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use echo_server::{
-    client,
+    client, fault,
     server::{self, AllowedHosts, PATH},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -52,6 +53,9 @@ struct Serve {
     /// Start, then fail with this exit code (for tests)
     #[arg(long, value_name = "CODE")]
     exit_after_start: Option<u8>,
+    /// At SIGUSR1, answer all with this status, or `sse`: HTTP+SSE only; at the next, well (for tests)
+    #[arg(long, value_name = "STATUS")]
+    fault: Option<fault::Kind>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -88,7 +92,17 @@ async fn run(serve: Serve) -> Result<ExitCode> {
     }
 
     let stop = CancellationToken::new();
-    let serving = server::serve(listener, instance, hosts, stop.clone());
+    let fault = serve.fault.map(|kind| Arc::new(fault::Fault::new(kind)));
+    let mut toggle = signal(SignalKind::user_defined1()).context("cannot wait for SIGUSR1")?;
+    let toggled = fault.clone();
+    let toggling = tokio::spawn(async move {
+        while toggle.recv().await.is_some() {
+            if let Some(fault) = &toggled {
+                fault.toggle();
+            }
+        }
+    });
+    let serving = server::serve(listener, instance, hosts, fault, stop.clone());
     tokio::pin!(serving);
     let name = tokio::select! {
         () = &mut serving => "nobody",
@@ -98,5 +112,6 @@ async fn run(serve: Serve) -> Result<ExitCode> {
     eprintln!("echo-server stops, told by {name}");
     stop.cancel();
     serving.await;
+    toggling.abort();
     Ok(ExitCode::SUCCESS)
 }

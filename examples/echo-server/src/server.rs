@@ -17,7 +17,7 @@ use rmcp::transport::streamable_http_server::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::tools::EchoServer;
+use crate::{fault::Fault, tools::EchoServer};
 
 /// The only path that is served.
 pub const PATH: &str = "/mcp";
@@ -27,7 +27,8 @@ pub const PATH: &str = "/mcp";
 const DRAIN: Duration = Duration::from_secs(2);
 
 type Service = StreamableHttpService<EchoServer, LocalSessionManager>;
-type Body = BoxBody<Bytes, Infallible>;
+/// What is answered.
+pub type Body = BoxBody<Bytes, Infallible>;
 
 /// Which `Host` headers are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,14 +64,20 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Serves until `stop` is cancelled, then ends open answers and returns.
-pub async fn serve(listener: TcpListener, instance: String, hosts: AllowedHosts, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    instance: String,
+    hosts: AllowedHosts,
+    fault: Option<Arc<Fault>>,
+    stop: CancellationToken,
+) {
     let service = mcp_service(instance, hosts, &stop);
     let connections = GracefulShutdown::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => spawn(stream, service.clone(), &connections),
+                Ok((stream, _)) => spawn(stream, service.clone(), fault.clone(), &connections),
                 // Out of file descriptors, or a peer that left again: nothing to
                 // do but to let the others go on.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -95,10 +102,16 @@ fn mcp_service(instance: String, hosts: AllowedHosts, stop: &CancellationToken) 
     )
 }
 
-fn spawn(stream: TcpStream, service: Service, connections: &GracefulShutdown) {
+fn spawn(stream: TcpStream, service: Service, fault: Option<Arc<Fault>>, connections: &GracefulShutdown) {
     let handle = service_fn(move |request: Request<Incoming>| {
         let service = service.clone();
-        async move { Ok::<_, Infallible>(answer(&service, request).await) }
+        let faulty = fault.as_ref().and_then(|fault| fault.answer(request.method()));
+        async move {
+            match faulty {
+                Some(response) => Ok::<_, Infallible>(response),
+                None => Ok(answer(&service, request).await),
+            }
+        }
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), handle);
     let connection = connections.watch(connection);

@@ -21,7 +21,7 @@ async fn start(hosts: AllowedHosts) -> Server {
     let listener = server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let serving = server::serve(listener, "pod-7".to_owned(), hosts, stop.clone());
+    let serving = server::serve(listener, "pod-7".to_owned(), hosts, None, stop.clone());
     Server { address, stop, task: tokio::spawn(serving) }
 }
 

@@ -155,7 +155,7 @@ async fn a_light_conversation_ends_at_what_stands_in_between() {
     for light in [LIGHT_MODERN, LIGHT_LEGACY] {
         let server = Scripted::start(always(text(503, "busy"))).await;
         let report = server.probe(light).await;
-        assert_eq!(report.outcome.reason(), "BackendUnavailable");
+        assert_eq!(report.outcome.reason().as_str(), "BackendUnavailable");
         assert_eq!(report.requests, 1);
     }
 }
@@ -188,7 +188,7 @@ async fn ends_sessions_though_the_server_hangs_afterwards() {
     let server =
         Scripted::start(legacy(|request| (request.asks() == "tools/list").then(|| Answer::ThenHang(vec![])))).await;
     let report = server.probe(Conversation::Full).await;
-    assert_eq!(report.outcome.reason(), "VerifiedToolsUnavailable");
+    assert_eq!(report.outcome.reason().as_str(), "VerifiedToolsUnavailable");
     assert_eq!(server.asked().last().unwrap(), "DELETE");
 }
 
@@ -397,7 +397,7 @@ async fn a_conversation_of_one_era_asks_nothing_of_the_other() {
     assert_eq!(report.outcome, Outcome::Verified);
     assert_eq!(server.asked(), ["server/discover", "tools/list"]);
     let report = server.probe(Conversation::Only(Era::Legacy)).await;
-    assert_eq!(report.outcome.reason(), "HandshakeRejected");
+    assert_eq!(report.outcome.reason().as_str(), "HandshakeRejected");
 
     let server = Scripted::start(legacy(|_| None)).await;
     let report = server.probe(Conversation::Only(Era::Legacy)).await;
@@ -405,7 +405,7 @@ async fn a_conversation_of_one_era_asks_nothing_of_the_other() {
     let course = ["initialize", "notifications/initialized", "tools/list", "DELETE"];
     assert_eq!(server.asked(), course);
     let report = server.probe(Conversation::Only(Era::Modern)).await;
-    assert_eq!(report.outcome.reason(), "HandshakeRejected");
+    assert_eq!(report.outcome.reason().as_str(), "HandshakeRejected");
 }
 
 #[tokio::test]

@@ -160,7 +160,7 @@ async fn real_servers_that_clients_cannot_use() {
         }
         let report = Prober::default().probe(&target, Conversation::Full).await;
         println!("{command} {path}: {report}");
-        assert_eq!(report.outcome.reason(), reason, "{command} {path}: {report}");
+        assert_eq!(report.outcome.reason().as_str(), reason, "{command} {path}: {report}");
     }
 }
 

@@ -27,8 +27,8 @@ fn judge(status: u16, pairs: &[(&str, &str)], body: &str) -> String {
     match classify(status, &headers(pairs), body.as_bytes(), 7) {
         Verdict::Result(_) => "result".to_owned(),
         Verdict::Error(error) => format!("error {}: {}", error.code, error.message),
-        Verdict::Conclusive(outcome) => format!("at once {}", outcome.reason()),
-        Verdict::Inconclusive(outcome) => format!("perhaps {}", outcome.reason()),
+        Verdict::Conclusive(outcome) => format!("at once {}", outcome.reason().as_str()),
+        Verdict::Inconclusive(outcome) => format!("perhaps {}", outcome.reason().as_str()),
     }
 }
 
@@ -73,12 +73,12 @@ fn replies() {
         (505, &[], "", "perhaps HandshakeRejected"),
         (401, JSON, ERROR, "at once AuthRequiredUnverified"),
         (401, &[("www-authenticate", "=")], "", "at once AuthRequiredUnverified"),
-        (403, JSON, ERROR, "at once Forbidden"),
+        (403, JSON, ERROR, "at once AccessDenied"),
         (
             403,
             &[],
             "The host that you asked for is fine, and there are many more words until access is denied",
-            "at once Forbidden",
+            "at once AccessDenied",
         ),
         (403, &[], "Blocked request. This host (\"a.b\") is not allowed.", "at once HostRejected"),
         (421, JSON, ERROR, "at once HostRejected"),

@@ -60,7 +60,7 @@ async fn probe(prober: Prober, url: &str, address: SocketAddr) -> Report {
 }
 
 fn assert_unreachable(report: &Report, says: &str) {
-    assert_eq!(report.outcome.reason(), "Unreachable", "{report}");
+    assert_eq!(report.outcome.reason().as_str(), "Unreachable", "{report}");
     assert!(report.to_string().contains(says), "{report}");
 }
 

@@ -137,6 +137,13 @@ impl Cluster {
         Ok(node.enter(command))
     }
 
+    /// As [`Self::in_node`], with the node's network and files but as a process of the host: killing it
+    /// is its end.
+    pub fn in_node_network(&self, command: &Command) -> Result<Command> {
+        let node = self.node.context("a control plane alone has no node")?;
+        Ok(node.enter_network(command))
+    }
+
     /// Makes the images of an archive (such as [`crate::image::Image`] writes) known to the node.
     pub async fn load_image(&self, archive: &Path) -> Result<()> {
         if self.node.is_none() {

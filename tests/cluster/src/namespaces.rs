@@ -78,15 +78,21 @@ impl Namespaces {
 
     /// The same command, to be run inside.
     pub fn enter(&self, command: &Command) -> Command {
-        let namespace = |option: &str, name: &str| format!("--{option}=/proc/{}/ns/{name}", self.first.pid);
-        let prefix = [
-            "nsenter".to_owned(),
-            namespace("net", "net"),
-            namespace("mount", "mnt"),
-            namespace("pid", "pid"),
-            "--".to_owned(),
-        ];
-        prefixed(prefix, command)
+        let pid = format!("--pid={}", self.path("pid"));
+        prefixed([self.prefix().as_slice(), &[pid, "--".to_owned()]].concat(), command)
+    }
+
+    /// The same command, to be run inside but as a process of the host, so that killing it is its end.
+    pub fn enter_network(&self, command: &Command) -> Command {
+        prefixed([self.prefix().as_slice(), &["--".to_owned()]].concat(), command)
+    }
+
+    fn prefix(&self) -> [String; 3] {
+        ["nsenter".to_owned(), format!("--net={}", self.path("net")), format!("--mount={}", self.path("mnt"))]
+    }
+
+    fn path(&self, namespace: &str) -> String {
+        format!("/proc/{}/ns/{namespace}", self.first.pid)
     }
 }
 
