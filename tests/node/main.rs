@@ -3,12 +3,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod databases;
 mod kubectl;
 mod serving;
 mod trouble;
 
 use anyhow::{Context, Result, ensure};
 use landfall_cluster::Size;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -22,7 +24,7 @@ pub const ECHO: &str = "localhost/landfall/echo-server:0.1.0";
 pub const ECHO_NEXT: &str = "localhost/landfall/echo-server:0.2.0";
 
 fn main() -> ExitCode {
-    let tests = tests![
+    let mut tests = tests![
         serving::the_sample_answers_tool_calls_and_leaves_nothing_behind,
         serving::a_new_image_takes_over_without_a_gap,
         serving::an_image_that_cannot_be_pulled_leaves_the_old_pod_serving,
@@ -31,6 +33,15 @@ fn main() -> ExitCode {
         trouble::a_server_that_dies_is_not_ready_until_it_is_back,
         kubectl::the_everyday_commands_work,
     ];
+    match databases::missing() {
+        Some(missing) => eprintln!("skipped: databases: {missing}"),
+        None => tests.extend(tests![
+            databases::what_a_server_stored_outlives_its_databases_pods_and_itself,
+            databases::retain_false_leaves_nothing_behind,
+            databases::a_database_without_storage_is_as_good_as_its_pod,
+            databases::a_server_waits_for_its_databases_before_it_first_starts,
+        ]),
+    }
     support::run(Size::Node, tests, |world| Box::pin(load_images(world)))
 }
 
@@ -62,8 +73,13 @@ impl World {
 
     /// Holds an MCP conversation with `url` from within the cluster, and gives what it printed.
     pub async fn call(&self, url: &str, text: &str) -> Result<String> {
+        self.call_tool(url, "echo", &json!({"message": text})).await
+    }
+
+    /// As [`Self::call`], with any tool.
+    pub async fn call_tool(&self, url: &str, tool: &str, arguments: &Value) -> Result<String> {
         let mut command = Command::new(echo_client());
-        command.args(["call", url, "--message", text]);
+        command.args(["call", url, "--tool", tool, "--arguments", &arguments.to_string()]);
         let output = tokio::process::Command::from(self.cluster.in_node(&command)?).output().await?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));

@@ -61,7 +61,7 @@ struct Serve {
     /// A Redis for the tools `remember` and `recall`
     #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
     redis_url: Option<String>,
-    /// A PostgreSQL for the tools `remember` and `recall`
+    /// A Postgres for the tools `remember` and `recall`
     #[arg(long, env = "POSTGRES_URL", value_name = "URL", hide_env_values = true)]
     postgres_url: Option<String>,
     /// Start, then fail with this exit code (for tests)
