@@ -202,11 +202,7 @@ pub async fn a_database_without_storage_is_as_good_as_its_pod(world: Arc<World>)
     let images = images(&world).await?;
     let space = world.space_with("no-storage", &json!({"pod-security.kubernetes.io/enforce": "restricted"})).await?;
     let _operator = space.operator(&[]).await?;
-    let mut spec = shop(images, &Value::Null);
-    for dependency in spec["dependencies"].as_array_mut().into_iter().flatten() {
-        dependency.as_object_mut().and_then(|it| it.remove("storage"));
-    }
-    space.server("shop", &spec).await?;
+    space.server("shop", &shop(images, &json!({"disabled": true}))).await?;
     space.until_ready_is("shop", "True", "Ready").await?;
     space.remember("blue").await?;
     space.until_recalled(BLUE).await?;
