@@ -6,9 +6,9 @@
 //! what they need is there when their pods start.
 
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
@@ -40,6 +40,11 @@ pub trait Child:
     /// by its labels and takes it up again.
     const MAY_OUTLIVE: bool = false;
 
+    /// Whether objects of this kind are made once, and from then on neither watched nor read, changed
+    /// or deleted: they hold what nobody shall see or lose. Nothing but the right to create them is
+    /// needed.
+    const WRITE_ONCE: bool = false;
+
     /// What specs call objects of this kind when they refer to them. Then all of the kind are
     /// watched, not only ours.
     const REFERRED_TO_AS: Option<Source> = None;
@@ -52,6 +57,13 @@ pub trait Child:
     /// refuses, with a sentence for people, a change that Kubernetes cannot make.
     fn settle(&mut self, _live: &Self) -> Result<Settled, String> {
         Ok(Settled::AsItWas)
+    }
+
+    /// The object of a write-once kind, with what it could not be built of: what is left to chance, or
+    /// known only when the kinds before it are there. `None` where `live` shows that it was made
+    /// before.
+    fn begin(self, _live: &Children<Live>) -> Option<Self> {
+        Some(self)
     }
 
     /// Digests of what specs can refer to in this object.
@@ -156,6 +168,8 @@ registry! {
     network_policies: NetworkPolicy,
     services: Service,
     pod_disruption_budgets: PodDisruptionBudget,
+    secrets: Secret,
+    stateful_sets: StatefulSet,
     deployments: Deployment,
     horizontal_pod_autoscalers: HorizontalPodAutoscaler,
 }

@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 use std::collections::BTreeMap;
 
-use crate::validate::ServerName;
+use crate::validate::PartName;
 
 /// Says who manages an object; watches are limited to objects that carry it.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -12,19 +12,20 @@ pub const LANDFALL: &str = "landfall";
 /// Names the `MCPServer` that an object is part of.
 pub const INSTANCE: &str = "app.kubernetes.io/instance";
 const NAME: &str = "app.kubernetes.io/name";
-const COMPONENT: &str = "app.kubernetes.io/component";
+/// Names the part of its server that an object is for.
+pub const COMPONENT: &str = "app.kubernetes.io/component";
 
-/// What the pods of a server are selected by. A Deployment's selector can never change, so neither
+/// What the pods of a part are selected by. A Deployment's selector can never change, so neither
 /// may this.
-pub fn selector(server: &ServerName) -> BTreeMap<String, String> {
-    [(NAME, "mcpserver"), (INSTANCE, server.as_str()), (COMPONENT, "server")]
+pub fn selector(part: &PartName) -> BTreeMap<String, String> {
+    [(NAME, "mcpserver"), (INSTANCE, part.server().as_str()), (COMPONENT, part.component())]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into()
 }
 
 /// All labels of an object: those above and the one that watches go by.
-pub fn recommended(server: &ServerName) -> BTreeMap<String, String> {
-    let mut labels = selector(server);
+pub fn recommended(part: &PartName) -> BTreeMap<String, String> {
+    let mut labels = selector(part);
     labels.insert(MANAGED_BY.into(), LANDFALL.into());
     labels
 }
@@ -40,7 +41,7 @@ pub fn is_reserved(key: &str) -> bool {
 }
 
 /// The selector in the form that a `labelSelector` parameter and the scale subresource take.
-pub fn selector_text(server: &ServerName) -> String {
-    let pairs: Vec<_> = selector(server).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+pub fn selector_text(part: &PartName) -> String {
+    let pairs: Vec<_> = selector(part).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join(",")
 }

@@ -25,6 +25,7 @@ pub mod digest;
 pub mod labels;
 pub mod metrics;
 pub mod observe;
+pub mod presets;
 pub mod probe;
 pub mod quantity;
 pub mod references;

@@ -8,6 +8,8 @@ pub enum ConditionType {
     Accepted,
     /// Every Secret and ConfigMap that the spec names exists, with the keys that it uses.
     ReferencesResolved,
+    /// Every dependency is ready. Absent for a server that has none.
+    DependenciesReady,
     /// At least one pod answers its readiness check.
     Available,
     /// A client can use the server, as this generation of the spec describes it, now.
@@ -24,6 +26,7 @@ impl ConditionType {
         match self {
             Self::Accepted => "Accepted",
             Self::ReferencesResolved => "ReferencesResolved",
+            Self::DependenciesReady => "DependenciesReady",
             Self::Available => "Available",
             Self::Ready => "Ready",
             Self::Reconciling => "Reconciling",
@@ -75,6 +78,14 @@ reasons! {
     Resolved,
     /// A Secret, a ConfigMap or a key that the spec names does not exist.
     MissingReference,
+    /// Every dependency is ready.
+    DependenciesReady,
+    /// A dependency is not ready; the message says which, and why.
+    DependencyNotReady,
+    /// The first pods start when the dependencies are ready.
+    WaitingForDependencies,
+    /// A claim on storage has no volume.
+    StorageNotBound,
     /// At least one pod answers.
     MinimumReplicasAvailable,
     /// Nothing has been seen yet.

@@ -15,6 +15,7 @@ pub fn mcpserver_crd() -> Result<CustomResourceDefinition, serde_json::Error> {
     let mut crd = serde_json::to_value(MCPServer::crd())?;
     if let Some(schema) = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
         shorten_descriptions(schema);
+        explain_once(schema);
         // kstatus (Flux, Helm 4, kubectl wait) calls an object without a status done. With a
         // generation that cannot be, a new one counts as in progress until the first report.
         if let Some(status) = schema.pointer_mut("/properties/status").and_then(Value::as_object_mut) {
@@ -28,6 +29,42 @@ pub fn mcpserver_crd() -> Result<CustomResourceDefinition, serde_json::Error> {
 pub fn mcpserver_crd_yaml() -> anyhow::Result<String> {
     let yaml = serde_saphyr::to_string(&mcpserver_crd()?)?;
     Ok(format!("# Printed by `landfall crd`: change src/api/ and run `make generate`.\n{yaml}"))
+}
+
+/// What a dependency says in the same fields as the server is explained at the server's alone: the
+/// whole CRD has to fit into one annotation, or `kubectl apply` cannot take it.
+fn explain_once(schema: &mut Value) {
+    let Some(of_spec) = schema.pointer_mut("/properties/spec/properties").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let names: Vec<_> = of_spec.keys().cloned().collect();
+    let fields = of_spec.get_mut("dependencies").and_then(|it| it.pointer_mut("/items/properties"));
+    let Some(fields) = fields.and_then(Value::as_object_mut) else { return };
+    for (name, field) in fields.iter_mut().filter(|(name, _)| names.contains(name)) {
+        let Some(field) = field.as_object_mut() else { continue };
+        let description = field.remove("description").and_then(|it| it.as_str().map(str::to_owned));
+        let mut rest = Value::Object(std::mem::take(field));
+        let had_any = drop_descriptions(&mut rest);
+        if let Value::Object(rest) = rest {
+            *field = rest;
+        }
+        let pointer = if had_any { format!(" Its fields are those of spec.{name}.") } else { String::new() };
+        field.insert("description".into(), json!(description.unwrap_or_default() + &pointer));
+    }
+}
+
+/// Whether there were any.
+fn drop_descriptions(value: &mut Value) -> bool {
+    match value {
+        Value::Object(map) => {
+            // A property may be called so, too.
+            let is_text = map.get("description").is_some_and(Value::is_string);
+            let here = is_text && map.remove("description").is_some();
+            map.values_mut().fold(here, |found, it| drop_descriptions(it) | found)
+        }
+        Value::Array(items) => items.iter_mut().fold(false, |found, it| drop_descriptions(it) | found),
+        _ => false,
+    }
 }
 
 fn shorten_descriptions(value: &mut Value) {

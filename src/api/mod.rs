@@ -6,9 +6,11 @@
 
 pub mod conditions;
 pub mod crd;
+mod dependencies;
 mod files;
 mod network_policy;
 mod pod;
+mod preset;
 mod probes;
 mod scaling;
 mod schema;
@@ -18,15 +20,19 @@ mod service_account;
 mod status;
 mod storage;
 
+pub use dependencies::{
+    Credentials, Dependency, DependencyPort, DependencyStorage, External, SecretName, SharedAccount,
+};
 pub use files::File;
 pub use network_policy::NetworkPolicySpec;
 pub use pod::{PullPolicy, Scratch, ScratchMedium};
+pub use preset::PresetName;
 pub use probes::{ProbeSpec, Probes};
 pub use scaling::{Autoscaling, DisruptionBudget, Sessions};
 pub use server::{MCPServer, MCPServerSpec};
 pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity};
 pub use service_account::{RoleKind, RoleReference, ServiceAccountSpec};
-pub use status::{MCPServerStatus, ServerStatus};
+pub use status::{DependencyStatus, MCPServerStatus, ServerStatus};
 pub use storage::{AccessMode, Storage};
 
 /// API group of the resource, and prefix of every annotation that the operator sets.

@@ -5,6 +5,12 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 /// CEL: a path at which something can be mounted.
 pub const IS_MOUNT_PATH: &str = "self.startsWith('/') && self.size() > 1 && !self.contains(':') && !self.contains('/../') && !self.endsWith('/..') && !self.endsWith('/')";
 
+/// CEL: an image reference.
+pub const IS_IMAGE: &str = r"self.matches('^([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+:[0-9a-fA-F]{32,128})?$')";
+
+/// What [`IS_IMAGE`] wants.
+pub const IS_IMAGE_MESSAGE: &str = "image must be an image reference such as ghcr.io/org/server:1.2.3 or ghcr.io/org/server@sha256:<digest>, with no scheme and no spaces";
+
 /// A list of objects as of [`raw_object`].
 pub fn raw_objects(generator: &mut SchemaGenerator) -> Schema {
     let items = raw_object(generator);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 use super::{
-    Autoscaling, DisruptionBudget, File, MCPServerStatus, NetworkPolicySpec, Probes, PullPolicy, Scratch,
+    Autoscaling, Dependency, DisruptionBudget, File, MCPServerStatus, NetworkPolicySpec, Probes, PullPolicy, Scratch,
     ServiceAccountSpec, ServiceSpec, Sessions, Storage, schema,
 };
 
@@ -59,8 +59,7 @@ pub struct MCPServerSpec {
     /// Container image of the server, with a tag or digest: `ghcr.io/org/server:1.2.3` or
     /// `ghcr.io/org/server@sha256:…`. Without either, `latest` is pulled, as everywhere in
     /// Kubernetes.
-    #[x_kube(validation = Rule::new(r"self.matches('^([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+:[0-9a-fA-F]{32,128})?$')")
-        .message("image must be an image reference such as ghcr.io/org/server:1.2.3 or ghcr.io/org/server@sha256:<digest>, with no scheme and no spaces"))]
+    #[x_kube(validation = Rule::new(schema::IS_IMAGE).message(schema::IS_IMAGE_MESSAGE))]
     #[schemars(length(min = 1, max = 512))]
     pub image: String,
 
@@ -193,6 +192,14 @@ pub struct MCPServerSpec {
     /// ways.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_policy: Option<NetworkPolicySpec>,
+
+    /// Databases and other services that the server depends on, run with it or elsewhere. The first
+    /// pods of the server start when they are ready. Default: none.
+    /// Example: `[{name: postgres, preset: postgres, version: "17"}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 16))]
+    pub dependencies: Vec<Dependency>,
 
     /// CPU and memory of the server's container; there is no other container beside it. Default:
     /// none. Example: `{requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}}`.

@@ -37,12 +37,41 @@ pub struct MCPServerStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerStatus>,
 
-    /// `Accepted`, `ReferencesResolved`, `Available` and their sum `Ready`; `Reconciling` and
+    /// How each dependency is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 16))]
+    pub dependencies: Vec<DependencyStatus>,
+
+    /// `Accepted`, `ReferencesResolved`, `DependenciesReady`, `Available` and their sum `Ready`; `Reconciling` and
     /// `Stalled` only while they are true. Their reasons are stable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
+}
+
+/// How a dependency is.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct DependencyStatus {
+    /// Its name in the spec.
+    pub name: String,
+
+    /// Whether it is ready. One that is run elsewhere (`external`) is not looked at.
+    pub ready: bool,
+
+    /// Where it is reached, without user and password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+
+    /// Why it is not ready, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+
+    /// Why it is not ready, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// What the server said of itself in an MCP conversation.

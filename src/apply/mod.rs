@@ -11,10 +11,11 @@ mod error;
 
 pub use error::ApplyError;
 
-use kube::api::{Api, DeleteParams, PartialObjectMeta, Patch, PatchParams, Preconditions};
+use kube::api::{Api, DeleteParams, PartialObjectMeta, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, ResourceExt};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::{FIELD_MANAGER, MCPServer};
 use crate::cache::{Cache, group_of_server, owner, owner_uid};
@@ -55,6 +56,8 @@ pub struct Applier {
     pub client: Client,
     pub caches: Arc<Children<Caches>>,
     pub metrics: Arc<Metrics>,
+    /// Objects of write-once kinds that are known to exist, by their owner's uid and their name.
+    pub made: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Applier {
@@ -83,7 +86,11 @@ impl Step<Desired, Live> for Write<'_, '_> {
     async fn step<K: Child>(&mut self, desired: Vec<K>) -> Result<Vec<Arc<K>>, ApplyError> {
         let mut live = Vec::with_capacity(desired.len());
         for object in desired {
-            live.extend(self.0.write(object).await?);
+            if K::WRITE_ONCE {
+                self.0.make_once(object).await?;
+            } else {
+                live.extend(self.0.write(object).await?);
+            }
         }
         Ok(live)
     }
@@ -130,6 +137,44 @@ impl Pass<'_> {
             other => other?,
         };
         Ok(Some(self.remember(applied)))
+    }
+
+    /// Creates an object that is never looked at again. One that exists by that name is left as it is:
+    /// it was made by this server before, or by the one whose data it takes up.
+    async fn make_once<K: Child>(&mut self, object: K) -> Result<(), ApplyError> {
+        let name = object.name_any();
+        let Some(object) = object.begin(&self.live()) else { return Ok(()) };
+        let key = format!("{}/{name}", owner_uid_of(&object));
+        if self.applier.made.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
+            return Ok(());
+        }
+        if self.server.suspend {
+            self.pending.push(format!("{} \"{name}\"", K::kind(&())));
+            return Ok(());
+        }
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let result = self.api::<K>().create(&params, &object).await;
+        self.applier.metrics.child_write(&K::kind(&()), "create", result.is_ok());
+        match result {
+            Ok(_) => tracing::info!(kind = %K::kind(&()), %name, "created"),
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            Err(error) => return Err(ApplyError::new::<K>("create", &name, error)),
+        }
+        self.applier.made.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        Ok(())
+    }
+
+    /// Everything that the server has, as far as it is watched.
+    fn live(&self) -> Children<Live> {
+        struct OfServer<'a>(&'a Children<Caches>, &'a ValidatedServer);
+        impl Make<Live> for OfServer<'_> {
+            fn make<K: Child>(&mut self) -> Vec<Arc<K>> {
+                let (cache, server) = (K::of(self.0), self.1);
+                let outlived = cache.group(&group_of_server(&server.namespace, server.name.as_str()));
+                cache.group(&server.owner.uid).into_iter().chain(outlived).collect()
+            }
+        }
+        Children::from_each(&mut OfServer(&self.applier.caches, self.server))
     }
 
     /// The object as the cache has it, if it is this server's.
@@ -247,6 +292,11 @@ fn group<K: Child>(object: &K) -> Option<String> {
         let is_ours = object.annotations().contains_key(diff::APPLIED_HASH);
         is_ours.then(|| group_of_server(&object.namespace().unwrap_or_default(), server))
     })
+}
+
+/// The uid of whatever owns it, be that a controller or not.
+fn owner_uid_of<K: Child>(object: &K) -> &str {
+    object.owner_references().first().map_or("", |it| it.uid.as_str())
 }
 
 /// The object as JSON, with its type.

@@ -1,31 +1,20 @@
-//! The Deployment that runs the server.
+//! The Deployments that run the server, and its dependencies without storage.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{metadata, pod};
+use super::{managed, metadata_of, pod, selector};
 use crate::children::{Child, Settled};
-use crate::labels;
-use crate::validate::ValidatedServer;
+use crate::validate::{PodPlan, ValidatedServer};
 
 impl Child for Deployment {
     fn build(server: &ValidatedServer) -> Vec<Self> {
-        vec![Self {
-            metadata: metadata(server),
-            spec: Some(DeploymentSpec {
-                // Absent when the spec says nothing, so that whoever scales the Deployment owns it.
-                replicas: server.replicas,
-                selector: LabelSelector {
-                    match_labels: Some(labels::selector(&server.name)),
-                    ..LabelSelector::default()
-                },
-                strategy: Some(strategy(server)),
-                template: pod::template(server),
-                ..DeploymentSpec::default()
-            }),
-            ..Self::default()
-        }]
+        // Absent when the spec says nothing, so that whoever scales the Deployment owns it.
+        let own = (&server.pod, server.replicas, &server.waits_for);
+        let dependencies = managed(server).filter(|it| it.pod.storage.is_none());
+        let dependencies = dependencies.map(|it| (&it.pod, Some(1), &it.waits_for));
+        let all = std::iter::once(own).chain(dependencies).filter(|(_, _, waits_for)| waits_for.is_empty());
+        all.map(|(pod, replicas, _)| deployment(server, pod, replicas)).collect()
     }
 
     /// An absent number of replicas means that it stays as it is. Without taking it over, ceasing to
@@ -49,8 +38,22 @@ impl Child for Deployment {
     }
 }
 
-fn strategy(server: &ValidatedServer) -> DeploymentStrategy {
-    if server.storage.is_some() {
+fn deployment(server: &ValidatedServer, pod: &PodPlan, replicas: Option<i32>) -> Deployment {
+    Deployment {
+        metadata: metadata_of(server, &pod.part),
+        spec: Some(DeploymentSpec {
+            replicas,
+            selector: selector(&pod.part),
+            strategy: Some(strategy(pod)),
+            template: pod::template(pod),
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+fn strategy(pod: &PodPlan) -> DeploymentStrategy {
+    if pod.storage.is_some() {
         // Two pods on two nodes cannot have one volume, and two servers rarely expect to share one.
         return DeploymentStrategy { type_: Some("Recreate".into()), rolling_update: None };
     }

@@ -10,15 +10,17 @@ mod pod;
 mod pod_disruption_budget;
 mod role;
 mod role_binding;
+mod secret;
 mod service;
 mod service_account;
+mod stateful_set;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use std::collections::BTreeMap;
 
 use crate::children::{Child, Children, Desired, Make};
 use crate::labels;
-use crate::validate::ValidatedServer;
+use crate::validate::{ManagedDependency, PartName, PodPlan, ValidatedServer};
 
 /// Name of the server's container, for `podTemplate` to refer to.
 pub const SERVER_CONTAINER: &str = "server";
@@ -51,18 +53,38 @@ pub fn build(server: &ValidatedServer) -> Children<Desired> {
 
 /// Metadata of a child that has the server's own name.
 fn metadata(server: &ValidatedServer) -> ObjectMeta {
-    metadata_named(server, server.name.to_string())
+    metadata_of(server, &server.pod.part)
+}
+
+/// Metadata of a child that has the name of a part of the server.
+fn metadata_of(server: &ValidatedServer, part: &PartName) -> ObjectMeta {
+    metadata_named(server, part, part.to_string())
 }
 
 /// Metadata of a child that is one of several, or of a kind that others make for themselves, too.
-fn metadata_named(server: &ValidatedServer, name: String) -> ObjectMeta {
+fn metadata_named(server: &ValidatedServer, part: &PartName, name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(server.namespace.clone()),
-        labels: Some(labels::recommended(&server.name)),
+        labels: Some(labels::recommended(part)),
         owner_references: Some(vec![server.owner.clone()]),
         ..ObjectMeta::default()
     }
+}
+
+/// The pods of every part of the server.
+fn pods(server: &ValidatedServer) -> impl Iterator<Item = &PodPlan> {
+    std::iter::once(&server.pod).chain(managed(server).map(|it| &it.pod))
+}
+
+/// The dependencies that are run with the server.
+fn managed(server: &ValidatedServer) -> impl Iterator<Item = &ManagedDependency> {
+    server.dependencies.iter().filter_map(|it| it.managed.as_ref())
+}
+
+/// What the pods of a part are selected by.
+fn selector(part: &PartName) -> LabelSelector {
+    LabelSelector { match_labels: Some(labels::selector(part)), ..LabelSelector::default() }
 }
 
 /// `None` for an empty map: Kubernetes drops it, so a live object would never equal one with it.

@@ -1,57 +1,48 @@
-//! Storage of the server itself.
+//! Storage of the server itself, and of its dependencies.
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::ResourceExt;
 use std::cmp::Ordering;
 
-use super::metadata_named;
+use super::{metadata_named, pods};
 use crate::children::{Child, Settled};
+use crate::labels;
+use crate::presets::DataVersion;
 use crate::quantity;
-use crate::validate::{ServerName, ValidatedServer};
+use crate::validate::{PartName, PodPlan, StoragePlan, ValidatedServer};
 
-/// Name of the claim.
-pub(super) fn name(server: &ServerName) -> String {
-    format!("{server}-storage")
-}
+/// Annotation with the database that writes to a claim, and its version.
+const DATA: &str = "landfall.dev/data";
 
 impl Child for PersistentVolumeClaim {
     const MAY_OUTLIVE: bool = true;
 
     fn build(server: &ValidatedServer) -> Vec<Self> {
-        let Some(storage) = &server.storage else { return Vec::new() };
-        let mut metadata = metadata_named(server, name(&server.name));
-        if storage.retain {
-            metadata.owner_references = None;
-        }
-        vec![Self {
-            metadata,
-            spec: Some(PersistentVolumeClaimSpec {
-                access_modes: Some(storage.access_modes.iter().map(|it| it.as_str().to_owned()).collect()),
-                storage_class_name: storage.storage_class_name.clone(),
-                resources: Some(VolumeResourceRequirements {
-                    requests: Some([("storage".to_owned(), storage.size.clone())].into()),
-                    limits: None,
-                }),
-                ..PersistentVolumeClaimSpec::default()
-            }),
-            status: None,
-        }]
+        pods(server).filter_map(|pod| Some(claim(server, pod, pod.storage.as_ref()?))).collect()
     }
 
-    /// Of a claim nothing can change but its size, and that can only grow.
+    /// Of a claim nothing can change but its size, and that can only grow; and what is written on it
+    /// has to be readable for what shall run on it.
     fn settle(&mut self, live: &Self) -> Result<Settled, String> {
+        let field = field(self);
+        if let (Some(wanted), Some(given)) = (data(self), data(live)) {
+            let claim = self.metadata.name.as_deref().unwrap_or_default();
+            wanted.check_after(&given).map_err(|why| format!("{field}: the claim \"{claim}\" {why}"))?;
+        }
         let (Some(spec), Some(live)) = (&mut self.spec, &live.spec) else { return Ok(Settled::AsItWas) };
         if let (Some(wanted), Some(given)) = (size(spec), size(live))
             && quantity::compare(&wanted.0, &given.0) == Some(Ordering::Less)
         {
             return Err(format!(
-                "spec.storage.size: {} is less than the {} that it has, and storage cannot shrink: \
+                "{field}.size: {} is less than the {} that it has, and storage cannot shrink: \
                  write {}, or delete the claim with all its data",
                 wanted.0, given.0, given.0
             ));
         }
         if spec.access_modes != live.access_modes {
             return Err(unchangeable(
+                &field,
                 "accessModes",
                 &listed(live.access_modes.as_ref()),
                 &listed(spec.access_modes.as_ref()),
@@ -62,11 +53,44 @@ impl Child for PersistentVolumeClaim {
         }
         let given = live.storage_class_name.clone().unwrap_or_default();
         if let Some(wanted) = &spec.storage_class_name {
-            return Err(unchangeable("storageClassName", &given, wanted));
+            return Err(unchangeable(&field, "storageClassName", &given, wanted));
         }
         spec.storage_class_name = Some(given);
         Ok(Settled::TakenOver)
     }
+}
+
+fn claim(server: &ValidatedServer, pod: &PodPlan, storage: &StoragePlan) -> PersistentVolumeClaim {
+    let mut metadata = metadata_named(server, &pod.part, pod.part.storage());
+    if storage.retain {
+        metadata.owner_references = None;
+    }
+    metadata.annotations = storage.data.as_ref().map(|data| [(DATA.to_owned(), data.text())].into());
+    PersistentVolumeClaim {
+        metadata,
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(storage.access_modes.iter().map(|it| it.as_str().to_owned()).collect()),
+            storage_class_name: storage.storage_class_name.clone(),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some([("storage".to_owned(), storage.size.clone())].into()),
+                limits: None,
+            }),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// The part of the spec that a claim was made for.
+fn field(claim: &PersistentVolumeClaim) -> String {
+    match claim.labels().get(labels::COMPONENT).filter(|it| *it != PartName::SERVER) {
+        None => "spec.storage".into(),
+        Some(dependency) => format!("spec.dependencies[{dependency}].storage"),
+    }
+}
+
+fn data(claim: &PersistentVolumeClaim) -> Option<DataVersion> {
+    claim.annotations().get(DATA).map(|text| DataVersion::read(text))
 }
 
 fn size(spec: &PersistentVolumeClaimSpec) -> Option<&Quantity> {
@@ -77,9 +101,9 @@ fn listed(modes: Option<&Vec<String>>) -> String {
     modes.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn unchangeable(field: &str, given: &str, wanted: &str) -> String {
+fn unchangeable(storage: &str, field: &str, given: &str, wanted: &str) -> String {
     format!(
-        "spec.storage.{field}: it was made with \"{given}\" and cannot become \"{wanted}\": write \"{given}\", \
+        "{storage}.{field}: it was made with \"{given}\" and cannot become \"{wanted}\": write \"{given}\", \
          or delete the claim with all its data"
     )
 }

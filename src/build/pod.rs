@@ -1,4 +1,4 @@
-//! The pod template of the server: one container, and restricted by default.
+//! The pod template of the server, and of each dependency: one container, and restricted by default.
 
 use k8s_openapi::DeepMerge;
 use k8s_openapi::api::core::v1::{
@@ -8,13 +8,10 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-use super::{
-    FILES_HASH, FILES_VOLUME, MCP_PORT, REFERENCES_HASH, SERVER_CONTAINER, STORAGE_VOLUME, config_map, filled, listed,
-    persistent_volume_claim,
-};
+use super::{FILES_HASH, FILES_VOLUME, REFERENCES_HASH, STORAGE_VOLUME, filled, listed};
 use crate::api::ScratchMedium;
 use crate::labels;
-use crate::validate::{FileSource, PlannedFile, Rollout, ValidatedServer};
+use crate::validate::{FileSource, PlannedFile, PodPlan, PodPort, Rollout};
 
 /// Seconds for which a stopping pod still answers, so that load balancers can move on first.
 const DRAIN_SECONDS: i64 = 5;
@@ -23,43 +20,43 @@ const DRAIN_SECONDS: i64 = 5;
 const FILE_KEY: &str = "file";
 
 /// The template, with `podTemplate` merged over it.
-pub(super) fn template(server: &ValidatedServer) -> PodTemplateSpec {
+pub(super) fn template(pod: &PodPlan) -> PodTemplateSpec {
     let mut template = PodTemplateSpec {
         metadata: Some(ObjectMeta {
-            labels: Some(server.pod_labels.clone()),
-            annotations: filled(annotations(server)),
+            labels: Some(pod.labels.clone()),
+            annotations: filled(annotations(pod)),
             ..ObjectMeta::default()
         }),
-        spec: Some(pod_spec(server)),
+        spec: Some(pod_spec(pod)),
     };
-    if let Some(patch) = &server.pod_template {
+    if let Some(patch) = &pod.template {
         template.merge_from(patch.clone());
     }
     // Last, so that nothing above can take the pods away from the selector of their Deployment.
-    template.metadata.get_or_insert_default().labels.get_or_insert_default().extend(labels::recommended(&server.name));
+    template.metadata.get_or_insert_default().labels.get_or_insert_default().extend(labels::recommended(&pod.part));
     template
 }
 
-fn annotations(server: &ValidatedServer) -> BTreeMap<String, String> {
-    let Rollout { files, references } = &server.rollout;
+fn annotations(pod: &PodPlan) -> BTreeMap<String, String> {
+    let Rollout { files, references } = &pod.rollout;
     let hashes = [(FILES_HASH, files), (REFERENCES_HASH, references)];
     let hashes = hashes.into_iter().filter_map(|(key, hash)| Some((key.to_owned(), hash.clone()?)));
-    server.pod_annotations.clone().into_iter().chain(hashes).collect()
+    pod.annotations.clone().into_iter().chain(hashes).collect()
 }
 
-fn pod_spec(server: &ValidatedServer) -> PodSpec {
-    let scheduling = server.scheduling.clone();
+fn pod_spec(pod: &PodPlan) -> PodSpec {
+    let scheduling = pod.scheduling.clone();
     PodSpec {
-        init_containers: listed(server.pod_parts.init_containers.clone()),
-        containers: vec![container(server)],
-        volumes: listed(volumes(server)),
-        service_account_name: Some(server.account().to_owned()),
-        automount_service_account_token: Some(server.automount_token),
+        init_containers: listed(pod.parts.init_containers.clone()),
+        containers: vec![container(pod)],
+        volumes: listed(volumes(pod)),
+        service_account_name: Some(pod.account().to_owned()),
+        automount_service_account_token: Some(pod.automount_token),
         // A Service called "mcp" would otherwise put MCP_PORT=tcp://… into the server's environment.
         enable_service_links: Some(false),
-        image_pull_secrets: listed(server.image_pull_secrets.clone()),
-        security_context: Some(server.pod_security_context.clone()),
-        termination_grace_period_seconds: Some(server.termination_grace_period_seconds),
+        image_pull_secrets: listed(pod.image_pull_secrets.clone()),
+        security_context: Some(pod.pod_security_context.clone()),
+        termination_grace_period_seconds: Some(pod.termination_grace_period_seconds),
         runtime_class_name: scheduling.runtime_class_name,
         node_selector: filled(scheduling.node_selector),
         tolerations: listed(scheduling.tolerations),
@@ -70,49 +67,42 @@ fn pod_spec(server: &ValidatedServer) -> PodSpec {
     }
 }
 
-fn container(server: &ValidatedServer) -> Container {
+fn container(pod: &PodPlan) -> Container {
     Container {
-        name: SERVER_CONTAINER.into(),
-        image: Some(server.image.clone()),
-        image_pull_policy: Some(server.image_pull_policy.as_str().into()),
-        command: listed(server.command.clone()),
-        args: listed(server.args.clone()),
-        env: listed(server.env.clone()),
-        env_from: listed(server.env_from.clone()),
-        ports: Some(ports(server)),
-        resources: server.resources.clone(),
-        security_context: Some(server.security_context.clone()),
-        startup_probe: server.probes.startup.clone(),
-        readiness_probe: server.probes.readiness.clone(),
-        liveness_probe: server.probes.liveness.clone(),
-        lifecycle: drain(server),
-        volume_mounts: listed(mounts(server)),
+        name: pod.part.component().into(),
+        image: Some(pod.image.clone()),
+        image_pull_policy: Some(pod.image_pull_policy.as_str().into()),
+        command: listed(pod.command.clone()),
+        args: listed(pod.args.clone()),
+        env: listed(pod.env.clone()),
+        env_from: listed(pod.env_from.clone()),
+        ports: Some(ports(pod)),
+        resources: pod.resources.clone(),
+        security_context: Some(pod.security_context.clone()),
+        startup_probe: pod.probes.startup.clone(),
+        readiness_probe: pod.probes.readiness.clone(),
+        liveness_probe: pod.probes.liveness.clone(),
+        lifecycle: drain(pod),
+        volume_mounts: listed(mounts(pod)),
         // Lets a condition quote the last line of a crash, with no right to read logs.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         ..Container::default()
     }
 }
 
-/// The ports by name; one that two Service ports lead to is listed once, as Kubernetes wants it.
-fn ports(server: &ValidatedServer) -> Vec<ContainerPort> {
-    let extra = server.service.extra_ports.iter().map(|extra| (extra.name.as_str(), extra.target_port));
-    let mut ports: Vec<ContainerPort> = Vec::new();
-    for (name, number) in std::iter::once((MCP_PORT, server.port)).chain(extra) {
-        if ports.iter().all(|port| port.container_port != number) {
-            ports.push(ContainerPort {
-                name: Some(name.into()),
-                container_port: number,
-                protocol: Some("TCP".into()),
-                ..ContainerPort::default()
-            });
-        }
-    }
-    ports
+fn ports(pod: &PodPlan) -> Vec<ContainerPort> {
+    let port = |port: &PodPort| ContainerPort {
+        name: Some(port.name.clone()),
+        container_port: port.number,
+        protocol: Some("TCP".into()),
+        ..ContainerPort::default()
+    };
+    pod.ports.iter().map(port).collect()
 }
 
 /// `None` where the grace period leaves no time for it.
-fn drain(server: &ValidatedServer) -> Option<Lifecycle> {
-    (server.termination_grace_period_seconds > DRAIN_SECONDS).then(|| Lifecycle {
+fn drain(pod: &PodPlan) -> Option<Lifecycle> {
+    (pod.drains && pod.termination_grace_period_seconds > DRAIN_SECONDS).then(|| Lifecycle {
         pre_stop: Some(LifecycleHandler {
             sleep: Some(SleepAction { seconds: DRAIN_SECONDS }),
             ..LifecycleHandler::default()
@@ -121,8 +111,8 @@ fn drain(server: &ValidatedServer) -> Option<Lifecycle> {
     })
 }
 
-fn volumes(server: &ValidatedServer) -> Vec<Volume> {
-    let scratch = server.scratch.iter().map(|scratch| Volume {
+fn volumes(pod: &PodPlan) -> Vec<Volume> {
+    let scratch = pod.scratch.iter().map(|scratch| Volume {
         name: scratch.volume.clone(),
         empty_dir: Some(EmptyDirVolumeSource {
             medium: (scratch.medium == ScratchMedium::Memory).then(|| "Memory".into()),
@@ -130,24 +120,21 @@ fn volumes(server: &ValidatedServer) -> Vec<Volume> {
         }),
         ..Volume::default()
     });
-    let contents = server.files.iter().any(|it| it.content().is_some()).then(|| Volume {
+    let contents = pod.files.iter().any(|it| it.content().is_some()).then(|| Volume {
         name: FILES_VOLUME.into(),
-        config_map: Some(ConfigMapVolumeSource {
-            name: config_map::name(&server.name),
-            ..ConfigMapVolumeSource::default()
-        }),
+        config_map: Some(ConfigMapVolumeSource { name: pod.part.files(), ..ConfigMapVolumeSource::default() }),
         ..Volume::default()
     });
-    let storage = server.storage.iter().map(|_| Volume {
+    let storage = pod.storage.iter().map(|_| Volume {
         name: STORAGE_VOLUME.into(),
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-            claim_name: persistent_volume_claim::name(&server.name),
+            claim_name: pod.part.storage(),
             read_only: None,
         }),
         ..Volume::default()
     });
-    let files = contents.into_iter().chain(server.files.iter().filter_map(file_volume));
-    scratch.chain(storage).chain(files).chain(server.pod_parts.volumes.iter().cloned()).collect()
+    let files = contents.into_iter().chain(pod.files.iter().filter_map(file_volume));
+    scratch.chain(storage).chain(files).chain(pod.parts.volumes.iter().cloned()).collect()
 }
 
 /// The volume of a file that is kept in an object of the user.
@@ -177,23 +164,23 @@ fn file_volume(file: &PlannedFile) -> Option<Volume> {
     }
 }
 
-fn mounts(server: &ValidatedServer) -> Vec<VolumeMount> {
-    let scratch = server.scratch.iter().map(|scratch| VolumeMount {
+fn mounts(pod: &PodPlan) -> Vec<VolumeMount> {
+    let scratch = pod.scratch.iter().map(|scratch| VolumeMount {
         name: scratch.volume.clone(),
         mount_path: scratch.path.clone(),
         ..VolumeMount::default()
     });
-    let files = server.files.iter().map(|file| VolumeMount {
+    let files = pod.files.iter().map(|file| VolumeMount {
         name: file.volume.clone(),
         mount_path: file.path.clone(),
         sub_path: Some(file.content().map_or(FILE_KEY, |(key, _)| key).into()),
         read_only: Some(true),
         ..VolumeMount::default()
     });
-    let storage = server.storage.iter().map(|storage| VolumeMount {
+    let storage = pod.storage.iter().map(|storage| VolumeMount {
         name: STORAGE_VOLUME.into(),
         mount_path: storage.mount_path.clone(),
         ..VolumeMount::default()
     });
-    scratch.chain(storage).chain(files).chain(server.pod_parts.volume_mounts.iter().cloned()).collect()
+    scratch.chain(storage).chain(files).chain(pod.parts.volume_mounts.iter().cloned()).collect()
 }

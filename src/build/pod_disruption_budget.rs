@@ -1,11 +1,9 @@
 //! How many of the server's pods may be missing while nodes are drained.
 
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use super::metadata;
+use super::{metadata, selector};
 use crate::children::Child;
-use crate::labels;
 use crate::validate::{DisruptionLimit, ValidatedServer};
 
 impl Child for PodDisruptionBudget {
@@ -18,10 +16,7 @@ impl Child for PodDisruptionBudget {
         vec![Self {
             metadata: metadata(server),
             spec: Some(PodDisruptionBudgetSpec {
-                selector: Some(LabelSelector {
-                    match_labels: Some(labels::selector(&server.name)),
-                    ..LabelSelector::default()
-                }),
+                selector: Some(selector(&server.pod.part)),
                 min_available,
                 max_unavailable,
                 // A pod that is not ready anyway must not hold up a drain.

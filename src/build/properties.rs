@@ -149,6 +149,38 @@ fn mount() -> BoxedStrategy<Value> {
     whole(vec![("name", text().boxed()), ("mountPath", text().boxed())])
 }
 
+fn dependency() -> BoxedStrategy<Value> {
+    let names = prop::sample::select(vec!["db", "cache", "a", "server", "x-headless", "mcp"]);
+    let presets = prop::sample::select(crate::api::PresetName::ALL);
+    let variable = whole(vec![("name", text().boxed()), ("value", text().boxed())]);
+    let flag = || any::<bool>().prop_map(|it| json!(it)).boxed();
+    object_with(
+        0.3,
+        vec![
+            ("preset", presets.prop_map(|it| json!(it)).boxed()),
+            ("version", prop::sample::select(vec!["17", "8", "1.15", "0", "x"]).prop_map(|it| json!(it)).boxed()),
+            ("image", Just(json!("db:1")).boxed()),
+            ("args", texts()),
+            ("env", list(variable)),
+            ("ports", list(whole(vec![("name", text().boxed()), ("port", port())]))),
+            ("storage", object(vec![("mountPath", text().boxed()), ("size", text().boxed()), ("retain", flag())])),
+            ("scratch", list(whole(vec![("path", text().boxed())]))),
+            ("files", list(whole(vec![("path", text().boxed()), ("content", text().boxed())]))),
+            ("credentials", object(vec![("generate", flag()), ("username", text().boxed())])),
+            ("dependsOn", list(prop::sample::select(vec!["db", "cache", "a"]).prop_map(|it| json!(it)).boxed())),
+            ("external", object(vec![("url", text().boxed())])),
+        ],
+    )
+    .prop_flat_map(move |fields| {
+        names.clone().prop_map(move |name| {
+            let mut fields = fields.clone();
+            fields["name"] = json!(name);
+            fields
+        })
+    })
+    .boxed()
+}
+
 /// A spec that has each of its fields with this probability. With a low one, more are accepted.
 fn spec(probability: f64) -> BoxedStrategy<Value> {
     let variable = prop_oneof![
@@ -185,6 +217,7 @@ fn spec(probability: f64) -> BoxedStrategy<Value> {
                     ("bind", list(whole(vec![("kind", Just(json!("Role")).boxed()), ("name", text().boxed())]))),
                 ]),
             ),
+            ("dependencies", list(dependency())),
             ("autoscaling", whole(vec![("maxReplicas", small()), ("metrics", raw_list())])),
             ("disruptionBudget", object(vec![("minAvailable", text().boxed()), ("maxUnavailable", number().boxed())])),
             (

@@ -14,7 +14,7 @@ impl Child for RoleBinding {
             subjects: Some(vec![subject(server)]),
         });
         let existing = server.rights.bind.iter().map(|role| Self {
-            metadata: metadata_named(server, name(&server.name, role.kind.as_str(), &role.name)),
+            metadata: metadata_named(server, &server.pod.part, name(&server.name, role.kind.as_str(), &role.name)),
             role_ref: role_ref(role.kind.as_str(), &role.name),
             subjects: Some(vec![subject(server)]),
         });
@@ -35,7 +35,7 @@ fn role_ref(kind: &str, name: &str) -> RoleRef {
 fn subject(server: &ValidatedServer) -> Subject {
     Subject {
         kind: "ServiceAccount".into(),
-        name: server.account().to_owned(),
+        name: server.pod.account().to_owned(),
         namespace: Some(server.namespace.clone()),
         api_group: None,
     }

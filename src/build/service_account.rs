@@ -9,8 +9,8 @@ use crate::validate::{Identity, ValidatedServer};
 
 impl Child for ServiceAccount {
     fn build(server: &ValidatedServer) -> Vec<Self> {
-        match server.identity {
-            Identity::Existing(_) => Vec::new(),
+        match server.pod.identity {
+            Identity::Existing(_) | Identity::Nobody => Vec::new(),
             Identity::Own => {
                 let mut metadata = metadata(server);
                 metadata.annotations = filled(server.rights.annotations.clone());

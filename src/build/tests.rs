@@ -1,13 +1,18 @@
 use super::build;
-use crate::children::{Child, Children, Desired, Settled};
+use crate::children::{Child, Children, Desired, Live, Make, Settled};
+use crate::references::{References, Running};
+use crate::settings::Platform;
 use crate::testing::{smallest, smallest_with, validated};
-use k8s_openapi::api::apps::v1::Deployment;
+use crate::validate::validate;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn children(spec: &Value) -> Children<Desired> {
     build(&validated(spec).expect("the fixture is valid"))
@@ -234,4 +239,97 @@ fn a_closed_direction_has_no_rule_and_an_open_one_no_policy() {
     assert_eq!((closed.policy_types, closed.ingress), (Some(vec!["Ingress".to_owned()]), None));
     let silent = policy(json!({"egress": []})).expect("a policy");
     assert_eq!((silent.policy_types, silent.egress), (Some(vec!["Egress".to_owned()]), None));
+}
+
+/// A server with a database that has a password, and a plugin that uses it and the server's identity.
+fn with_dependencies() -> Value {
+    smallest_with(&json!({
+        "serviceAccount": {"automountToken": true},
+        "dependencies": [
+            {"name": "db", "preset": "postgres", "version": "17.2", "storage": {"size": "5Gi", "storageClassName": "fast"}},
+            {"name": "plugin", "image": "plugin:1", "ports": [{"name": "http", "port": 8080}], "dependsOn": ["db"],
+             "serviceAccount": "server", "env": [{"name": "URL", "value": "$(DB_URL)"}]},
+        ],
+    }))
+}
+
+/// What is built when everything that is waited for runs.
+fn children_of_running(spec: &Value) -> Children<Desired> {
+    let server = crate::testing::server(spec);
+    let running = Running { hash: None, is_ready: true };
+    let names = ["echo", "echo-db", "echo-plugin"].map(|name| (name.to_owned(), running.clone()));
+    let references = References::default().with_workloads(names.into());
+    build(&validate(&server, &references, &Platform::default()).expect("valid"))
+}
+
+#[test]
+fn a_server_with_dependencies() {
+    let children = children_of_running(&with_dependencies());
+    insta::assert_snapshot!("dependencies_stateful_set", yaml::<StatefulSet>(&children));
+    insta::assert_snapshot!("dependencies_deployments", yaml::<Deployment>(&children));
+    insta::assert_snapshot!("dependencies_services", yaml::<Service>(&children));
+    insta::assert_snapshot!("dependencies_secret", yaml::<Secret>(&children));
+    insta::assert_snapshot!("dependencies_network_policies", yaml::<NetworkPolicy>(&children));
+    insta::assert_snapshot!("dependencies_claim", yaml::<PersistentVolumeClaim>(&children));
+}
+
+#[test]
+fn nothing_starts_before_what_it_depends_on() {
+    let children = children(&with_dependencies());
+    assert_eq!((children.stateful_sets.len(), children.deployments.len(), children.services.len()), (1, 0, 4));
+}
+
+#[test]
+fn a_password_is_made_once_for_each_claim() {
+    let mut desired = children_of_running(&with_dependencies());
+    let claim = |uid: &str, made: &str| {
+        let mut claim = children_of_running(&with_dependencies()).persistent_volume_claims.remove(0);
+        claim.metadata.uid = Some(uid.into());
+        claim.metadata.creation_timestamp = Some(Time(made.parse().expect("a time")));
+        Arc::new(claim)
+    };
+    let begin = |live: &Children<Live>| children_of_running(&with_dependencies()).secrets.remove(0).begin(live);
+    let mut live = live();
+    assert_eq!(begin(&live), None, "the claim is not there yet");
+    live.persistent_volume_claims = vec![claim("c1", "2026-01-01T00:00:00Z")];
+    let secret = begin(&live).expect("made");
+    let owner = &secret.metadata.owner_references.as_ref().expect("owned")[0];
+    assert_eq!(
+        (owner.kind.as_str(), owner.name.as_str(), owner.uid.as_str()),
+        ("PersistentVolumeClaim", "echo-db-storage", "c1")
+    );
+    assert_eq!(secret.data.expect("data").keys().collect::<Vec<_>>(), ["database", "password", "username"]);
+    let mut stateful_set = desired.stateful_sets.remove(0);
+    stateful_set.metadata.creation_timestamp = Some(Time("2026-01-01T00:00:00Z".parse().expect("a time")));
+    live.stateful_sets = vec![Arc::new(stateful_set)];
+    assert_eq!(begin(&live), None, "what runs has read it");
+    live.persistent_volume_claims = vec![claim("c2", "2026-01-02T00:00:00Z")];
+    assert!(begin(&live).is_some(), "the claim was made anew, and its Secret went with the one before");
+}
+
+fn live() -> Children<Live> {
+    struct Empty;
+    impl Make<Live> for Empty {
+        fn make<K: Child>(&mut self) -> Vec<Arc<K>> {
+            Vec::new()
+        }
+    }
+    Children::from_each(&mut Empty)
+}
+
+#[test]
+fn data_is_not_given_to_a_version_that_cannot_read_it() {
+    let claim = |dependency: &Value| {
+        children(&smallest_with(&json!({"dependencies": [dependency]}))).persistent_volume_claims.remove(0)
+    };
+    let mut after = claim(&json!({"name": "db", "preset": "postgres", "version": "17"}));
+    let before = claim(&json!({"name": "db", "preset": "postgres", "version": "16"}));
+    let refused = after.settle(&before).expect_err("refused");
+    assert!(
+        refused.starts_with("spec.dependencies[db].storage: the claim \"echo-db-storage\" was written by postgres 16"),
+        "{refused}"
+    );
+    let mut smaller = claim(&json!({"name": "db", "preset": "postgres", "version": "16", "storage": {"size": "1Gi"}}));
+    let refused = smaller.settle(&before).expect_err("refused");
+    assert!(refused.starts_with("spec.dependencies[db].storage.size: 1Gi is less than the 10Gi"), "{refused}");
 }

@@ -37,7 +37,12 @@ impl Context {
     pub(super) fn new(client: Client, metrics: Arc<Metrics>, platform: Platform, watch_secrets: bool) -> Self {
         let caches = Arc::new(Children::from_each(&mut NewCaches));
         Self {
-            applier: Applier { client: client.clone(), caches: Arc::clone(&caches), metrics: Arc::clone(&metrics) },
+            applier: Applier {
+                client: client.clone(),
+                caches: Arc::clone(&caches),
+                metrics: Arc::clone(&metrics),
+                made: Arc::default(),
+            },
             pods: Arc::new(Cache::new(|pod: &PodView| Some(pod_group(&pod.metadata)))),
             references: ReferenceCache::new(watch_secrets, caches),
             reporter: Reporter::new(client.clone(), Arc::clone(&metrics)),
@@ -55,7 +60,7 @@ impl Context {
         struct Synced<'a>(&'a Children<Caches>, bool);
         impl Make<Nothing> for Synced<'_> {
             fn make<K: Child>(&mut self) {
-                self.1 &= K::of(self.0).is_synced();
+                self.1 &= K::WRITE_ONCE || K::of(self.0).is_synced();
             }
         }
         let mut children = Synced(&self.applier.caches, true);

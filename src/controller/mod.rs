@@ -126,6 +126,9 @@ impl Scope {
         struct Watch<'a>(&'a Scope, &'a Arc<Context>, Vec<Box<dyn FnOnce(Servers) -> Servers>>);
         impl Make<Nothing> for Watch<'_> {
             fn make<K: Child>(&mut self) {
+                if K::WRITE_ONCE {
+                    return;
+                }
                 let (context, of) = (Arc::clone(self.1), Arc::clone(self.1));
                 let config = if K::REFERRED_TO_AS.is_some() { everything() } else { managed() };
                 let changes = self.0.changes::<K>(&config, K::trim, move |event| {

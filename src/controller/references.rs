@@ -2,7 +2,7 @@
 //!
 //! Values are turned into digests while they are read from the wire and never kept.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec, Secret};
 use kube::api::ObjectMeta;
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
@@ -18,7 +18,7 @@ use crate::build::REFERENCES_HASH;
 use crate::cache::Cache;
 use crate::children::{Child, Children};
 use crate::digest::{self, Digest};
-use crate::references::{Found, References, Source, wanted};
+use crate::references::{Found, References, Running, Source, wanted};
 
 /// A child kind's object that specs may refer to, with digests in place of values.
 #[derive(Resource, Clone, Debug)]
@@ -89,14 +89,21 @@ impl ReferenceCache {
                 .as_ref()
                 .map_or(Found::Unknown, |secrets| found(secrets.get(&namespace, name).map(|it| it.data.clone()))),
         };
-        References::gather(&server.spec, look_up).with_running(self.running(server))
+        References::gather(&server.spec, look_up).with_workloads(self.workloads(server))
     }
 
-    /// The hash of references that the server's pods were made with.
-    fn running(&self, server: &MCPServer) -> Option<String> {
-        let deployment = self.children.deployments.get(&server.uid()?, &server.name_any())?;
-        let pod = deployment.spec.as_ref()?.template.metadata.as_ref()?;
-        pod.annotations.as_ref()?.get(REFERENCES_HASH).cloned()
+    /// The workloads that the server has.
+    fn workloads(&self, server: &MCPServer) -> BTreeMap<String, Running> {
+        let uid = server.uid().unwrap_or_default();
+        let deployments = self.children.deployments.group(&uid).into_iter().map(|it| {
+            let ready = it.status.as_ref().and_then(|it| it.ready_replicas);
+            (it.name_any(), running(it.spec.as_ref().map(|it| &it.template), ready))
+        });
+        let stateful_sets = self.children.stateful_sets.group(&uid).into_iter().map(|it| {
+            let ready = it.status.as_ref().and_then(|it| it.ready_replicas);
+            (it.name_any(), running(it.spec.as_ref().map(|it| &it.template), ready))
+        });
+        deployments.chain(stateful_sets).collect()
     }
 
     /// Names of the servers that refer to an object.
@@ -126,6 +133,12 @@ impl ReferenceCache {
             referrers.entry((it.source, namespace.to_owned(), it.name)).or_default().insert(name.clone());
         }
     }
+}
+
+fn running(pods: Option<&PodTemplateSpec>, ready: Option<i32>) -> Running {
+    let annotations = pods.and_then(|it| it.metadata.as_ref()?.annotations.as_ref());
+    let hash = annotations.and_then(|it| it.get(REFERENCES_HASH)).cloned();
+    Running { hash, is_ready: ready.is_some_and(|it| it > 0) }
 }
 
 fn found(keys: Option<BTreeMap<String, Digest>>) -> Found {

@@ -24,10 +24,11 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 const LONGEST_NOTE: usize = 1024;
 
 /// Reasons that call for a person.
-const TROUBLE: [Reason; 14] = [
+const TROUBLE: [Reason; 15] = [
     Reason::ChangeRefused,
     Reason::ContainerConfigError,
     Reason::CrashLooping,
+    Reason::DependencyNotReady,
     Reason::Forbidden,
     Reason::ImagePullFailed,
     Reason::InvalidSpec,

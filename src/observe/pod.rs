@@ -45,7 +45,7 @@ pub(super) enum Finding {
 }
 
 impl PodView {
-    pub(super) fn find(&self, port: i32, now: Timestamp) -> Finding {
+    pub(super) fn find(&self, silence: &Silence<'_>, now: Timestamp) -> Finding {
         if self.metadata.deletion_timestamp.is_some() || self.has("Ready") {
             return Finding::Fine;
         }
@@ -55,7 +55,7 @@ impl PodView {
         let containers = self.status.init_container_statuses.iter().chain(&self.status.container_statuses);
         let mut again = None;
         for container in containers {
-            match in_container(container, port, now) {
+            match in_container(container, silence, now) {
                 Finding::Fine => {}
                 Finding::Trouble(trouble) => return Finding::Trouble(trouble),
                 Finding::LookAgainIn(wait) => again = Some(wait),
@@ -86,7 +86,7 @@ impl PodView {
     }
 }
 
-fn in_container(status: &ContainerStatus, port: i32, now: Timestamp) -> Finding {
+fn in_container(status: &ContainerStatus, silence: &Silence<'_>, now: Timestamp) -> Finding {
     let state = status.state.clone().unwrap_or_default();
     if let Some(waiting) = &state.waiting {
         let message = waiting.message.as_deref();
@@ -103,8 +103,8 @@ fn in_container(status: &ContainerStatus, port: i32, now: Timestamp) -> Finding 
     let was_killed_unstarted = status.started == Some(false);
     let ended = state.terminated.or_else(|| status.last_state.clone().unwrap_or_default().terminated);
     match (ended, state.running) {
-        (Some(end), _) => Finding::Trouble(crash(&end, was_killed_unstarted, port)),
-        (None, Some(running)) => silence(running.started_at.map(|time| time.0), port, now),
+        (Some(end), _) => Finding::Trouble(crash(&end, was_killed_unstarted, silence)),
+        (None, Some(running)) => silent(running.started_at.map(|time| time.0), silence, now),
         (None, None) => Finding::Fine,
     }
 }
@@ -130,7 +130,7 @@ fn unmakeable(message: Option<&str>) -> Trouble {
     )
 }
 
-fn crash(end: &ContainerStateTerminated, before_start: bool, port: i32) -> Trouble {
+fn crash(end: &ContainerStateTerminated, before_start: bool, silence: &Silence<'_>) -> Trouble {
     let (code, reason, message) = (end.exit_code, end.reason.as_deref(), end.message.as_deref());
     // The same as RunContainerError, seen a moment later.
     if matches!(reason, Some("StartError" | "ContainerCannotRun")) {
@@ -138,7 +138,7 @@ fn crash(end: &ContainerStateTerminated, before_start: bool, port: i32) -> Troub
     }
     // 137 and 143: ended by a signal, which is kubelet's after a failed startup or liveness probe.
     if before_start && matches!(code, 137 | 143) && reason != Some("OOMKilled") {
-        return not_listening(port);
+        return silence.trouble();
     }
     let hint = match (code, reason) {
         (_, Some("OOMKilled")) => {
@@ -153,27 +153,43 @@ fn crash(end: &ContainerStateTerminated, before_start: bool, port: i32) -> Troub
     Trouble::new(Reason::CrashLooping, &hint, last_line)
 }
 
-fn silence(started_at: Option<Timestamp>, port: i32, now: Timestamp) -> Finding {
+fn silent(started_at: Option<Timestamp>, silence: &Silence<'_>, now: Timestamp) -> Finding {
     let Some(started_at) = started_at else { return Finding::Fine };
     let running = now.duration_since(started_at).unsigned_abs();
     match LISTENS_WITHIN.checked_sub(running) {
         Some(wait) if !wait.is_zero() => Finding::LookAgainIn(wait),
-        _ => Finding::Trouble(not_listening(port)),
+        _ => Finding::Trouble(silence.trouble()),
     }
 }
 
-fn not_listening(port: i32) -> Trouble {
-    Trouble::new(
-        Reason::NotListening,
-        &format!(
-            "The container runs but its health check on port {port} fails: make the server listen on 0.0.0.0:{port} \
-             (many listen on 127.0.0.1 only, or on another port), or set spec.port to the port that it uses."
-        ),
-        None,
-    )
+/// Whose container it is that runs and does not answer: what helps depends on it.
+pub(super) enum Silence<'a> {
+    OfServer { port: i32 },
+    OfDependency { name: &'a str },
+}
+
+impl Silence<'_> {
+    fn trouble(&self) -> Trouble {
+        let hint = match self {
+            Self::OfServer { port } => format!(
+                "The container runs but its health check on port {port} fails: make the server listen on 0.0.0.0:{port} \
+                 (many listen on 127.0.0.1 only, or on another port), or set spec.port to the port that it uses."
+            ),
+            Self::OfDependency { name } => format!(
+                "The container runs but its readiness check fails: see its log with kubectl logs, and compare ports \
+                 and probes of spec.dependencies[{name}] with what the image does."
+            ),
+        };
+        Trouble::new(Reason::NotListening, &hint, None)
+    }
 }
 
 impl Trouble {
+    /// Nothing is wrong: it just takes its time.
+    pub fn is_start(&self) -> bool {
+        matches!(self.reason, Reason::Starting | Reason::WaitingForDependencies)
+    }
+
     pub(super) fn new(reason: Reason, hint: &str, detail: Option<&str>) -> Self {
         let detail = detail.map(|text| text::clean(text, text::MESSAGE)).filter(|text| !text.is_empty());
         Self { reason, hint: hint.to_owned(), detail }

@@ -1,6 +1,6 @@
 //! How far a Deployment is, in the terms that its controller reports.
 
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus, StatefulSet};
 
 use super::{Trouble, Workload};
 use crate::api::conditions::Reason;
@@ -27,6 +27,25 @@ impl Rollout {
             ready_replicas: status.ready_replicas.unwrap_or(0),
             workload: workload(status, wanted, is_current),
             failure: failure.and_then(|it| it.message.clone()),
+        }
+    }
+
+    /// A `StatefulSet` with its one pod.
+    pub(super) fn of_stateful(stateful_set: &StatefulSet) -> Self {
+        let Some(status) = &stateful_set.status else { return Self::unseen() };
+        let ready_replicas = status.ready_replicas.unwrap_or(0);
+        let serving = ready_replicas > 0;
+        let is_current = status.observed_generation >= stateful_set.metadata.generation;
+        let is_updated = is_current && status.current_revision == status.update_revision;
+        Self {
+            replicas: status.replicas,
+            ready_replicas,
+            workload: match (is_updated, serving) {
+                (true, true) => Workload::Up,
+                (true, false) => Workload::Down,
+                (false, serving) => Workload::RollingOut { serving },
+            },
+            failure: None,
         }
     }
 

@@ -19,6 +19,8 @@ fn look(deployment: impl Into<Option<Value>>, pods: Vec<Value>) -> Observation {
         config_maps: Vec::new(),
         persistent_volume_claims: Vec::new(),
         services: Vec::new(),
+        secrets: Vec::new(),
+        stateful_sets: Vec::new(),
         deployments: deployment
             .into()
             .into_iter()
@@ -31,7 +33,7 @@ fn look(deployment: impl Into<Option<Value>>, pods: Vec<Value>) -> Observation {
 }
 
 fn deployment(status: &Value) -> Value {
-    json!({"metadata": {"generation": 3}, "spec": {"replicas": 1, "selector": {}, "template": {}}, "status": status})
+    json!({"metadata": {"name": "echo", "generation": 3}, "spec": {"replicas": 1, "selector": {}, "template": {}}, "status": status})
 }
 
 fn progressing(reason: &str) -> Value {
@@ -52,7 +54,7 @@ fn rolling() -> Value {
 
 fn pod(container: &Value) -> Value {
     json!({
-        "metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {"pod-template-hash": "new"}},
+        "metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {"pod-template-hash": "new", "app.kubernetes.io/component": "server"}},
         "status": {"containerStatuses": [container]},
     })
 }

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMapKeySelector, EnvFromSource, EnvVar, Se
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::api::{File, MCPServerSpec};
+use crate::api::{Dependency, File, MCPServerSpec};
 use crate::digest::{Digest, Sha256};
 
 /// Kinds of objects that a spec may refer to.
@@ -67,8 +67,17 @@ pub enum Found {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct References {
     found: BTreeMap<(Source, String), Found>,
-    /// The hash that the pods which run now were made with.
-    running: Option<String>,
+    /// The workloads that there are, by name.
+    workloads: BTreeMap<String, Running>,
+}
+
+/// What is known of a workload of the server that exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    /// The hash of references that its pods were made with.
+    pub hash: Option<String>,
+    /// Whether one of its pods is ready.
+    pub is_ready: bool,
 }
 
 impl References {
@@ -79,14 +88,19 @@ impl References {
             let found = look_up(object.0, &object.1);
             (object, found)
         });
-        Self { found: found.collect(), running: None }
+        Self { found: found.collect(), workloads: BTreeMap::new() }
     }
 
-    /// With the hash that the pods which run now were made with.
+    /// With the workloads that there are, by name.
     #[must_use]
-    pub fn with_running(mut self, hash: Option<String>) -> Self {
-        self.running = hash;
+    pub fn with_workloads(mut self, workloads: BTreeMap<String, Running>) -> Self {
+        self.workloads = workloads;
         self
+    }
+
+    /// What is known of a workload of the server, if it exists.
+    pub fn workload(&self, name: &str) -> Option<&Running> {
+        self.workloads.get(name)
     }
 
     /// Whether an object, or a key of it, is known not to exist.
@@ -102,14 +116,15 @@ impl References {
     /// appeared or is gone. `None` for a spec that uses none, as far as they are watched.
     ///
     /// `salt` is different for each server, so that nobody can see from two hashes whether two
-    /// servers have the same password.
-    pub fn hash(&self, spec: &MCPServerSpec, salt: &str) -> Option<String> {
-        let wanted = wanted(spec);
+    /// servers have the same password. `workload` is what the pods belong to.
+    pub fn hash(&self, spec: &MCPServerSpec, salt: &str, workload: &str) -> Option<String> {
+        let wanted = wanted_by_pods(spec);
         // What a pod cannot start without is gone, perhaps just until it is written anew: new pods
         // would not start, so those that run are left alone.
         let is_broken = wanted.iter().any(|it| !it.optional && self.lacks(it.source, &it.name, it.key.as_deref()));
-        if is_broken && self.running.is_some() {
-            return self.running.clone();
+        let running = self.workload(workload).and_then(|it| it.hash.clone());
+        if is_broken && running.is_some() {
+            return running;
         }
         let used: BTreeSet<_> = wanted.iter().flat_map(|it| self.used(it)).collect();
         if used.is_empty() {
@@ -164,10 +179,33 @@ impl References {
 
 /// Everything that `spec` refers to.
 pub fn wanted(spec: &MCPServerSpec) -> Vec<Reference> {
+    let of_dependencies = spec.dependencies.iter().flat_map(|dependency| {
+        let path = format!("spec.dependencies[{}].", dependency.name);
+        let wanted = wanted_by_pods(&dependency.as_server()).into_iter();
+        wanted.map(move |it| Reference { field: it.field.replacen("spec.", &path, 1), ..it })
+    });
+    wanted_by_pods(spec).into_iter().chain(of_dependencies).collect()
+}
+
+/// What the pods of one workload use.
+fn wanted_by_pods(spec: &MCPServerSpec) -> Vec<Reference> {
     let keys = spec.env.iter().filter_map(|it| of_variable("spec.env", it));
     let whole = spec.env_from.iter().enumerate().flat_map(|(at, from)| of_source(&format!("spec.envFrom[{at}]"), from));
     let files = spec.files.iter().filter_map(of_file);
-    keys.chain(whole).chain(files).chain(raw::wanted(spec)).collect()
+    let logins = spec.dependencies.iter().flat_map(of_dependency);
+    keys.chain(whole).chain(files).chain(raw::wanted(spec)).chain(logins).collect()
+}
+
+/// The Secrets that the variables of a dependency come from.
+fn of_dependency(dependency: &Dependency) -> Vec<Reference> {
+    let secrets = dependency.secrets().map(|(field, key, secret)| Reference {
+        source: Source::Secret,
+        name: secret.name.clone(),
+        key: Some(key.to_owned()),
+        optional: false,
+        field: format!("spec.dependencies[{}].{field}", dependency.name),
+    });
+    secrets.collect()
 }
 
 fn of_variable(list: &str, variable: &EnvVar) -> Option<Reference> {
@@ -258,7 +296,7 @@ mod tests {
             Source::Secret => secret.clone(),
             Source::ConfigMap => keys(&[("a", "1")]),
         });
-        references.hash(&spec(), "uid")
+        references.hash(&spec(), "uid", "it")
     }
 
     #[test]
@@ -281,15 +319,18 @@ mod tests {
     #[test]
     fn the_hash_is_each_servers_own() {
         let references = References::gather(&spec(), |_, _| keys(&[("anthropic", "1")]));
-        assert_ne!(references.hash(&spec(), "one"), references.hash(&spec(), "two"));
+        assert_ne!(references.hash(&spec(), "one", "it"), references.hash(&spec(), "two", "it"));
     }
 
     #[test]
     fn pods_are_not_rolled_to_where_they_could_not_start() {
-        let gone = References::gather(&spec(), |_, _| Found::Absent).with_running(Some("before".into()));
-        assert_eq!(gone.hash(&spec(), "uid").as_deref(), Some("before"));
-        let there = References::gather(&spec(), |_, _| keys(&[("anthropic", "1")])).with_running(Some("before".into()));
-        assert_ne!(there.hash(&spec(), "uid").as_deref(), Some("before"));
+        let running = Running { hash: Some("before".into()), is_ready: true };
+        let running = BTreeMap::from([("it".to_owned(), running)]);
+        let gone = References::gather(&spec(), |_, _| Found::Absent).with_workloads(running.clone());
+        assert_eq!(gone.hash(&spec(), "uid", "it").as_deref(), Some("before"));
+        assert_eq!(gone.hash(&spec(), "uid", "another").as_deref().filter(|it| *it == "before"), None);
+        let there = References::gather(&spec(), |_, _| keys(&[("anthropic", "1")])).with_workloads(running);
+        assert_ne!(there.hash(&spec(), "uid", "it").as_deref(), Some("before"));
     }
 
     #[test]

@@ -7,11 +7,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use std::time::Duration;
 
-use crate::api::MCPServerStatus;
 use crate::api::conditions::{ConditionType, Reason};
+use crate::api::{DependencyStatus, MCPServerStatus};
 use crate::apply::ApplyError;
 use crate::labels;
-use crate::observe::Observation;
+use crate::observe::{DependencyState, Observation};
 use crate::text;
 use crate::validate::{Problems, ValidatedServer};
 
@@ -83,16 +83,9 @@ impl Statement {
     /// otherwise be written down at each crash.
     fn into_condition(self, before: Option<&Condition>, generation: Option<i64>, now: Timestamp) -> Condition {
         let is_same_status = |it: &&Condition| it.status == self.status.as_str();
-        let is_same = |it: &&Condition| {
-            it.reason == self.reason.as_str()
-                && it.observed_generation == generation
-                && it.message.starts_with(&self.message)
-        };
-        let message = match (&self.detail, before.filter(is_same_status).filter(is_same)) {
-            (Some(_), Some(before)) => before.message.clone(),
-            (Some(detail), None) => format!("{} ({detail})", self.message),
-            (None, _) => self.message.clone(),
-        };
+        let is_same = |it: &&Condition| it.reason == self.reason.as_str() && it.observed_generation == generation;
+        let before_message = before.filter(is_same_status).filter(is_same).map(|it| it.message.as_str());
+        let message = kept_message(&self.message, self.detail.as_deref(), before_message);
         Condition {
             type_: self.type_.as_str().into(),
             status: self.status.as_str().into(),
@@ -101,6 +94,15 @@ impl Statement {
             observed_generation: generation,
             last_transition_time: before.filter(is_same_status).map_or(Time(now), |it| it.last_transition_time.clone()),
         }
+    }
+}
+
+/// A message with a detail that may vary: where only that differs, it stays as it was.
+fn kept_message(hint: &str, detail: Option<&str>, before: Option<&str>) -> String {
+    match (detail, before.filter(|it| it.starts_with(hint))) {
+        (Some(_), Some(before)) => before.to_owned(),
+        (Some(detail), None) => format!("{hint} ({detail})"),
+        (None, _) => hint.to_owned(),
     }
 }
 
@@ -116,9 +118,10 @@ pub fn next(
     if let Outcome::Observed { server, observation, .. } = outcome {
         status.url = Some(server.cluster_url.clone());
         status.cluster_url = Some(server.cluster_url.clone());
-        status.selector = Some(labels::selector_text(&server.name));
+        status.selector = Some(labels::selector_text(&server.pod.part));
         status.replicas = Some(observation.replicas);
         status.ready_replicas = Some(observation.ready_replicas);
+        status.dependencies = dependencies(before, observation);
     }
     let statements = summary::statements(outcome);
     let find = |type_: &str| before.and_then(|it| it.conditions.iter().find(|it| it.type_ == type_));
@@ -134,6 +137,20 @@ pub fn next(
     conditions.sort_by_key(|it| summary::place(&it.type_));
     status.conditions = conditions;
     status
+}
+
+fn dependencies(before: Option<&MCPServerStatus>, observation: &Observation) -> Vec<DependencyStatus> {
+    let known = |name: &str| before.iter().flat_map(|it| &it.dependencies).find(|it| it.name == name);
+    let status = |it: &DependencyState| {
+        let reason = it.trouble.as_ref().map(|it| it.reason.as_str().to_owned());
+        let before = known(&it.name).filter(|before| before.reason == reason).and_then(|it| it.message.clone());
+        let message = it
+            .trouble
+            .as_ref()
+            .map(|trouble| kept_message(&trouble.hint, trouble.detail.as_deref(), before.as_deref()));
+        DependencyStatus { name: it.name.clone(), ready: it.trouble.is_none(), url: it.url.clone(), reason, message }
+    };
+    observation.dependencies.iter().map(status).collect()
 }
 
 /// How long a report can wait for what happens next, to be one write with it; `None` for not at all.

@@ -3,13 +3,14 @@
 use super::{Outcome, Statement, Truth};
 use crate::api::conditions::{ConditionType, Reason};
 use crate::apply::ApplyError;
-use crate::observe::{Observation, Workload};
+use crate::observe::{Observation, Trouble, Workload};
 use crate::validate::ValidatedServer;
 
 /// Order of the conditions in the status: parts first, then the sum.
-const ORDER: [ConditionType; 6] = [
+const ORDER: [ConditionType; 7] = [
     ConditionType::Accepted,
     ConditionType::ReferencesResolved,
+    ConditionType::DependenciesReady,
     ConditionType::Available,
     ConditionType::Ready,
     ConditionType::Reconciling,
@@ -63,9 +64,10 @@ fn refusal(reason: Reason, message: &str) -> Vec<Statement> {
 fn observed(server: &ValidatedServer, observation: &Observation, pending: &[String]) -> Vec<Statement> {
     let accepted =
         Statement::new(ConditionType::Accepted, Truth::True, Reason::Accepted, "The spec is valid and was applied.");
-    let parts = [accepted, references(server), available(observation)];
-    let ready = ready(&parts, observation, pending);
-    let mut statements = Vec::from(parts);
+    let mut statements = vec![accepted, references(server)];
+    statements.extend(dependencies(observation));
+    statements.push(available(server, observation));
+    let ready = ready(&statements, observation, pending);
     if ready.reason == Reason::ProgressDeadlineExceeded {
         statements.push(Statement { type_: ConditionType::Stalled, status: Truth::True, ..ready.clone() });
     } else if ready.status != Truth::True && !is_settled(ready.reason) {
@@ -93,12 +95,29 @@ fn references(server: &ValidatedServer) -> Statement {
     new(Truth::False, Reason::MissingReference, &server.missing.join("; "))
 }
 
-fn available(observation: &Observation) -> Statement {
+/// `None` for a server that has none.
+fn dependencies(observation: &Observation) -> Option<Statement> {
+    let new = |status, reason, message: &str| Statement::new(ConditionType::DependenciesReady, status, reason, message);
+    if observation.dependencies.is_empty() {
+        return None;
+    }
+    let troubles = observation.dependencies.iter().filter_map(|it| Some((&it.name, it.trouble.as_ref()?)));
+    let messages: Vec<_> = troubles.map(|(name, it)| format!("{name}: {}: {}", it.reason.as_str(), it.hint)).collect();
+    if messages.is_empty() {
+        return Some(new(Truth::True, Reason::DependenciesReady, "Every dependency is ready."));
+    }
+    // While everything goes as it should, that is no trouble.
+    let is_on_its_way = observation.dependencies.iter().filter_map(|it| it.trouble.as_ref()).all(Trouble::is_start);
+    let reason = if is_on_its_way { Reason::WaitingForDependencies } else { Reason::DependencyNotReady };
+    Some(new(Truth::False, reason, &messages.join(" ")))
+}
+
+fn available(server: &ValidatedServer, observation: &Observation) -> Statement {
     let new = |status, reason, message: &str| Statement::new(ConditionType::Available, status, reason, message);
     let serving = match observation.workload {
         Workload::Up => true,
         Workload::RollingOut { serving } | Workload::Stuck { serving } => serving,
-        Workload::Unseen | Workload::ScaledToZero | Workload::Down => false,
+        Workload::Waiting | Workload::Unseen | Workload::ScaledToZero | Workload::Down => false,
     };
     if serving {
         return new(Truth::True, Reason::MinimumReplicasAvailable, "At least one pod passes its readiness check.");
@@ -111,6 +130,11 @@ fn available(observation: &Observation) -> Statement {
             Truth::False,
             Reason::ScaledToZero,
             "The number of replicas is zero: set spec.replicas to start the server.",
+        ),
+        Workload::Waiting => new(
+            Truth::False,
+            Reason::WaitingForDependencies,
+            &format!("The first pods start when {} is ready.", server.waits_for.join(", ")),
         ),
         Workload::Unseen => new(Truth::Unknown, Reason::Pending, "The Deployment's controller has not reported yet."),
         _ => new(Truth::False, Reason::Starting, "No pod passes its readiness check yet."),

@@ -16,7 +16,7 @@ fn late() -> Timestamp {
 }
 
 fn observation(workload: Workload) -> Observation {
-    Observation { replicas: 1, ready_replicas: 1, workload, trouble: None, look_again: None }
+    Observation { replicas: 1, ready_replicas: 1, workload, trouble: None, dependencies: Vec::new(), look_again: None }
 }
 
 fn report(

@@ -7,9 +7,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
 
 use super::mounts::Mounts;
-use super::{Problems, ServicePlan};
+use super::{PodPort, Problems};
 use crate::api::{MCPServerSpec, ProbeSpec, PullPolicy, ScratchMedium};
-use crate::build::MCP_PORT;
 use crate::quantity;
 
 /// Always writable: most runtimes want it, and it costs nothing.
@@ -160,15 +159,15 @@ fn claim_tmp(mounts: &mut Mounts, problems: &mut Problems) {
 }
 
 /// The probes of the spec over those that every server gets.
-pub(super) fn probes(spec: &MCPServerSpec, service: &ServicePlan, problems: &mut Problems) -> ResolvedProbes {
+pub(super) fn probes(spec: &MCPServerSpec, ports: &[PodPort], problems: &mut Problems) -> ResolvedProbes {
     let own = spec.probes.clone().unwrap_or_default();
     // Every second, so that a server is known to be up as soon as it is; five minutes, since some
     // download a model or a package first.
     let startup = Probe { period_seconds: Some(1), failure_threshold: Some(300), ..Probe::default() };
     let every = |seconds| Probe { period_seconds: Some(seconds), failure_threshold: Some(3), ..Probe::default() };
     let mut resolve = |field: &str, own: Option<ProbeSpec>, default: Probe| {
-        let probe = resolve_probe(own.unwrap_or_default(), default)?;
-        check_probe_port(&format!("spec.probes.{field}"), &probe, service, problems);
+        let probe = resolve_probe(own.unwrap_or_default(), default, ports)?;
+        check_probe_port(&format!("spec.probes.{field}"), &probe, ports, problems);
         Some(probe)
     };
     ResolvedProbes {
@@ -179,7 +178,7 @@ pub(super) fn probes(spec: &MCPServerSpec, service: &ServicePlan, problems: &mut
     }
 }
 
-fn resolve_probe(own: ProbeSpec, mut default: Probe) -> Option<Probe> {
+fn resolve_probe(own: ProbeSpec, mut default: Probe, ports: &[PodPort]) -> Option<Probe> {
     if own.disabled {
         return None;
     }
@@ -187,19 +186,18 @@ fn resolve_probe(own: ProbeSpec, mut default: Probe) -> Option<Probe> {
     let has_handler =
         probe.exec.is_some() || probe.grpc.is_some() || probe.http_get.is_some() || probe.tcp_socket.is_some();
     if !has_handler {
-        let port = IntOrString::String(MCP_PORT.into());
+        let port = IntOrString::String(ports.first()?.name.clone());
         default.tcp_socket = Some(TCPSocketAction { port, host: None });
     }
     default.merge_from(probe);
     Some(default)
 }
 
-fn check_probe_port(field: &str, probe: &Probe, service: &ServicePlan, problems: &mut Problems) {
+fn check_probe_port(field: &str, probe: &Probe, ports: &[PodPort], problems: &mut Problems) {
     let http = probe.http_get.as_ref().map(|action| &action.port);
     let tcp = probe.tcp_socket.as_ref().map(|action| &action.port);
     let Some(IntOrString::String(name)) = http.or(tcp) else { return };
-    let known: Vec<_> =
-        std::iter::once(MCP_PORT).chain(service.extra_ports.iter().map(|port| port.name.as_str())).collect();
+    let known: Vec<_> = ports.iter().map(|port| port.name.as_str()).collect();
     if !known.contains(&name.as_str()) {
         problems.add(
             format!("{field}.port"),

@@ -93,21 +93,26 @@ fn source(at: usize, file: &File, variables: &Variables, problems: &mut Problems
 }
 
 fn check_content(at: usize, text: &str, variables: &Variables, problems: &mut Problems) {
-    for name in variables::references(text).filter(|name| variables.get(name).is_none()) {
-        problems.add(
-            format!("spec.files[{at}].content"),
+    for name in variables::references(text).filter(|name| variables.known(name).is_none()) {
+        let message = if variables.get(name).is_some() {
+            format!(
+                "\"$({name})\" is made of a Secret, and the text of a file is kept in a ConfigMap: use it in env or args, \
+                 or keep the file in a Secret of your own and name that in secretKeyRef"
+            )
+        } else {
             format!(
                 "\"$({name})\" names no variable: a file can use {}, or write \"$$({name})\" for the text itself",
-                variables.names()
-            ),
-        );
+                variables.known_names()
+            )
+        };
+        problems.add(format!("spec.files[{at}].content"), message);
     }
 }
 
 /// The text with values in place of the operator's variables. Of escapes only `$$(` is one here:
 /// files of other kinds are full of `$$` that mean something else.
 fn written(text: &str, variables: &Variables) -> String {
-    expansion::expanded(text, |name| variables.get(name)).replace("$$(", "$(")
+    expansion::expanded(text, |name| variables.known(name)).replace("$$(", "$(")
 }
 
 impl FileSource {

@@ -5,6 +5,9 @@ use std::fmt;
 
 use super::{Problem, Problems};
 
+/// A `StatefulSet` adds eleven letters to its name for a label of its pods.
+const LONGEST_WORKLOAD: usize = 52;
+
 /// Name of a server that can also be the name of its Service, and a label's value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerName(String);
@@ -35,6 +38,87 @@ impl ServerName {
 impl fmt::Display for ServerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// A part of a server that has pods of its own: the server itself, or one of its dependencies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartName {
+    server: ServerName,
+    dependency: Option<String>,
+}
+
+impl PartName {
+    /// What the server itself is called where its parts are told apart; no dependency may have this
+    /// name.
+    pub const SERVER: &str = "server";
+
+    pub(super) fn server_itself(server: &ServerName) -> Self {
+        Self { server: server.clone(), dependency: None }
+    }
+
+    /// Checks that everything that is called after it can have its name.
+    pub(super) fn dependency(server: &ServerName, name: &str) -> Result<Self, Problem> {
+        let problem = |message| Err(Problem { field: "spec.name".into(), message });
+        if !is_dns_label(name) || !name.starts_with(|it: char| it.is_ascii_lowercase()) {
+            return problem(format!(
+                "\"{name}\" is no name of a dependency: use lower-case letters, digits and '-', starting with a letter \
+                 and ending with a letter or digit"
+            ));
+        }
+        if name == Self::SERVER || name.ends_with("-headless") {
+            return problem(format!("\"{name}\" is a name that Landfall uses itself: choose another"));
+        }
+        let part = Self { server: server.clone(), dependency: Some(name.to_owned()) };
+        let length = part.to_string().len();
+        if length > LONGEST_WORKLOAD {
+            return problem(format!(
+                "its objects would be called \"{part}\", which is {length} letters long and may be {LONGEST_WORKLOAD}: \
+                 shorten it, or the server's name"
+            ));
+        }
+        Ok(part)
+    }
+
+    /// The server that this is a part of.
+    pub fn server(&self) -> &ServerName {
+        &self.server
+    }
+
+    /// What it is within the server.
+    pub fn component(&self) -> &str {
+        self.dependency.as_deref().unwrap_or(Self::SERVER)
+    }
+
+    /// Name of the `ConfigMap` with its files.
+    pub fn files(&self) -> String {
+        format!("{self}-files")
+    }
+
+    /// Name of its claim on storage.
+    pub fn storage(&self) -> String {
+        format!("{self}-storage")
+    }
+
+    /// Name of the Service that a `StatefulSet` needs.
+    pub fn headless(&self) -> String {
+        format!("{self}-headless")
+    }
+
+    /// Name of the Secret with its generated credentials. Those that go with data and those that do
+    /// not are two Secrets, since their lives differ.
+    pub fn credentials(&self, with_data: bool) -> String {
+        if with_data { format!("{self}-credentials") } else { format!("{self}-password") }
+    }
+}
+
+/// The name of its workload and its Service.
+impl fmt::Display for PartName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.dependency {
+            None => write!(f, "{}", self.server),
+            Some(dependency) => write!(f, "{}-{dependency}", self.server),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use std::collections::BTreeMap;
 
-use super::{Problems, ServerName, names, raw};
+use super::{PartName, Problems, names, raw};
 use crate::api::MCPServerSpec;
 use crate::labels;
 use crate::settings::Platform;
@@ -27,14 +27,14 @@ pub struct Scheduling {
     pub priority_class_name: Option<String>,
 }
 
-pub(super) fn scheduling(spec: &MCPServerSpec, name: Option<&ServerName>, problems: &mut Problems) -> Scheduling {
+pub(super) fn scheduling(spec: &MCPServerSpec, part: &PartName, problems: &mut Problems) -> Scheduling {
     names::check_labels("spec.nodeSelector", &spec.node_selector, problems);
     let affinity = spec.affinity.as_ref().and_then(|raw| raw::decode("spec.affinity", raw, problems));
     let mut constraints = spec.topology_spread_constraints.clone();
     for constraint in &mut constraints {
         if constraint.label_selector.is_none() {
-            constraint.label_selector = name
-                .map(|name| LabelSelector { match_labels: Some(labels::selector(name)), ..LabelSelector::default() });
+            constraint.label_selector =
+                Some(LabelSelector { match_labels: Some(labels::selector(part)), ..LabelSelector::default() });
         }
     }
     Scheduling {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Problems, ServerName, names};
+use super::{PodPort, Problems, ServerName, names};
 use crate::api::{DEFAULT_PATH, ServiceSpec, ServiceType, SessionAffinity};
 use crate::build::MCP_PORT;
 use crate::settings::Platform;
@@ -31,6 +31,18 @@ pub(super) fn host(name: &ServerName, namespace: &str, platform: &Platform) -> S
 }
 
 impl ServicePlan {
+    /// The container's ports that this leads to, MCP's first. One that two ports of the Service
+    /// lead to is listed once, as Kubernetes wants it.
+    pub(super) fn pod_ports(&self, port: i32) -> Vec<PodPort> {
+        let mut ports = vec![PodPort { name: MCP_PORT.into(), number: port }];
+        for extra in &self.extra_ports {
+            if ports.iter().all(|port| port.number != extra.target_port) {
+                ports.push(PodPort { name: extra.name.clone(), number: extra.target_port });
+            }
+        }
+        ports
+    }
+
     /// URL of the MCP endpoint. The path is used exactly as written; the port is left out where
     /// HTTP implies it.
     pub(super) fn url(&self, name: &ServerName, namespace: &str, path: Option<&str>, platform: &Platform) -> String {

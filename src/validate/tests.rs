@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::PullPolicy;
 use crate::references::Found;
 use crate::testing::{server, smallest, smallest_with, validated};
 use serde_json::{Value, json};
@@ -12,11 +13,11 @@ fn the_smallest_spec_is_valid_and_has_every_default() {
     let server = validated(&smallest()).expect("valid");
     assert_eq!(server.cluster_url, "http://echo.team.svc.cluster.local:3001/mcp");
     assert_eq!(server.service.port, 3001);
-    assert_eq!(server.identity, Identity::Own);
+    assert_eq!(server.pod.identity, Identity::Own);
     assert_eq!(server.replicas, None, "whoever scales the Deployment owns the number");
-    assert_eq!(server.pod_security_context.run_as_user, Some(65532));
-    assert_eq!(server.scratch.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(), ["/tmp"]);
-    assert!(!server.automount_token);
+    assert_eq!(server.pod.pod_security_context.run_as_user, Some(65532));
+    assert_eq!(server.pod.scratch.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(), ["/tmp"]);
+    assert!(!server.pod.automount_token);
 }
 
 #[test]
@@ -108,7 +109,7 @@ fn a_name_that_no_service_can_have_is_refused() {
 fn an_image_is_pulled_by_the_rule_of_kubernetes() {
     let policy = |image: &str| {
         let server = validated(&smallest_with(&json!({"image": image}))).expect("valid");
-        server.image_pull_policy
+        server.pod.image_pull_policy
     };
     for image in ["x", "x:latest", "registry:5000/x", "registry:5000/a/x:latest"] {
         assert_eq!(policy(image), PullPolicy::Always, "{image}");
@@ -130,7 +131,7 @@ fn the_path_is_published_as_written_and_port_80_left_out() {
 fn openshift_assigns_users_itself() {
     let platform = Platform { openshift: true, ..Platform::default() };
     let server = validate(&server(&smallest()), &References::default(), &platform).expect("valid");
-    let context = server.pod_security_context;
+    let context = server.pod.pod_security_context;
     assert_eq!((context.run_as_user, context.fs_group, context.run_as_non_root), (None, None, Some(true)));
 }
 
@@ -141,12 +142,12 @@ fn a_field_of_a_security_context_replaces_that_field_alone() {
         "securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE"]}},
     })))
     .expect("valid");
-    assert_eq!(server.pod_security_context.run_as_user, Some(0));
-    assert_eq!(server.pod_security_context.run_as_non_root, None, "kubelet refuses root with runAsNonRoot");
-    assert_eq!(server.pod_security_context.fs_group, Some(65532));
-    let capabilities = server.security_context.capabilities.expect("given");
+    assert_eq!(server.pod.pod_security_context.run_as_user, Some(0));
+    assert_eq!(server.pod.pod_security_context.run_as_non_root, None, "kubelet refuses root with runAsNonRoot");
+    assert_eq!(server.pod.pod_security_context.fs_group, Some(65532));
+    let capabilities = server.pod.security_context.capabilities.expect("given");
     assert_eq!((capabilities.add, capabilities.drop), (Some(vec!["NET_BIND_SERVICE".to_owned()]), None));
-    assert_eq!(server.security_context.allow_privilege_escalation, Some(false));
+    assert_eq!(server.pod.security_context.allow_privilege_escalation, Some(false));
 }
 
 #[test]
@@ -157,12 +158,12 @@ fn probes_are_tcp_unless_said_otherwise() {
         "liveness": {"disabled": true},
     }})))
     .expect("valid");
-    let startup = server.probes.startup.expect("on");
+    let startup = server.pod.probes.startup.expect("on");
     assert!(startup.tcp_socket.is_some());
     assert_eq!((startup.failure_threshold, startup.period_seconds), (Some(900), Some(1)));
-    let readiness = server.probes.readiness.expect("on");
+    let readiness = server.pod.probes.readiness.expect("on");
     assert!(readiness.http_get.is_some() && readiness.tcp_socket.is_none());
-    assert_eq!(server.probes.liveness, None);
+    assert_eq!(server.pod.probes.liveness, None);
 }
 
 #[test]
@@ -181,7 +182,8 @@ fn the_operators_variables_stand_before_the_users_own() {
         "env": [{"name": "MCP_PATH", "value": "mine"}, {"name": "URL", "value": "$(MCP_PUBLIC_URL)/x"}],
     })))
     .expect("valid");
-    let env: Vec<_> = server.env.iter().map(|it| (it.name.as_str(), it.value.as_deref().unwrap_or_default())).collect();
+    let env: Vec<_> =
+        server.pod.env.iter().map(|it| (it.name.as_str(), it.value.as_deref().unwrap_or_default())).collect();
     let hosts = "echo,echo:80,echo.team,echo.team:80,echo.team.svc,echo.team.svc:80,\
                  echo.team.svc.cluster.local,echo.team.svc.cluster.local:80,\
                  localhost,localhost:80,localhost:3001,127.0.0.1,127.0.0.1:80,127.0.0.1:3001";
@@ -205,7 +207,7 @@ fn the_operators_variables_stand_before_the_users_own() {
 fn a_variable_of_the_user_may_add_to_the_operators() {
     let own = json!({"env": [{"name": "NAMESPACE", "value": "$(NAMESPACE)-$(MCP_PORT)-$$(NAMESPACE)"}]});
     let server = validated(&smallest_with(&own)).expect("valid");
-    let last = server.env.last().expect("given");
+    let last = server.pod.env.last().expect("given");
     assert_eq!(last.value.as_deref(), Some("team-$(MCP_PORT)-$$(NAMESPACE)"));
 }
 
@@ -290,7 +292,7 @@ fn a_file_has_one_source_and_knows_the_operators_variables() {
     assert!(found.starts_with("spec.files[0].content: \"$(TOKEN)\" names no variable: a file can use MCP_"), "{found}");
     let text = "$(NAMESPACE) $$(NAMESPACE) $$ $(date +%s)";
     let server = validated(&smallest_with(&file(json!({"path": "/a", "content": text})))).expect("valid");
-    assert_eq!(server.files[0].content(), Some(("file-0", "team $(NAMESPACE) $$ $(date +%s)")));
+    assert_eq!(server.pod.files[0].content(), Some(("file-0", "team $(NAMESPACE) $$ $(date +%s)")));
     assert_eq!(
         problems(&json!({"files": [
             {"path": "/a", "content": "x".repeat(600_000)},
@@ -306,7 +308,7 @@ fn an_optional_file_that_does_not_exist_is_left_out() {
     let server = server(&smallest_with(&json!({"files": [{"path": "/a", "secretKeyRef": key}]})));
     let files = |found: Found| {
         let references = References::gather(&server.spec, |_, _| found.clone());
-        validate(&server, &references, &Platform::default()).expect("valid").files.len()
+        validate(&server, &references, &Platform::default()).expect("valid").pod.files.len()
     };
     assert_eq!(files(Found::Absent), 0);
     assert_eq!(files(Found::Present(std::collections::BTreeMap::new())), 0);
@@ -318,7 +320,7 @@ fn what_pods_read_at_their_start_rolls_them() {
     let rollout = |more: Value| {
         let server = server(&smallest_with(&more));
         let references = References::gather(&server.spec, |_, _| Found::Absent);
-        validate(&server, &references, &Platform::default()).expect("valid").rollout
+        validate(&server, &references, &Platform::default()).expect("valid").pod.rollout
     };
     assert_eq!(rollout(json!({})), Rollout::default());
     let keys = json!([{"secretRef": {"name": "keys"}}]);
@@ -376,14 +378,14 @@ fn parts_of_a_pod_are_checked_as_far_as_names_go() {
 #[test]
 fn a_volume_at_tmp_takes_the_place_of_the_scratch_directory() {
     let server = validated(&smallest_with(&json!({"storage": {"mountPath": "/tmp", "size": "1Gi"}}))).expect("valid");
-    assert!(server.scratch.is_empty());
+    assert!(server.pod.scratch.is_empty());
 }
 
 #[test]
 fn init_containers_are_restricted_as_the_server_is() {
     let spec = json!({"initContainers": [{"name": "a", "image": "x", "securityContext": {"runAsUser": 5}}]});
     let server = validated(&smallest_with(&spec)).expect("valid");
-    let context = server.pod_parts.init_containers[0].security_context.clone().expect("given");
+    let context = server.pod.parts.init_containers[0].security_context.clone().expect("given");
     assert_eq!((context.run_as_user, context.allow_privilege_escalation), (Some(5), Some(false)));
 }
 

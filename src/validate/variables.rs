@@ -1,7 +1,7 @@
 //! Environment variables: those of the operator, which stand before the user's own, and whether
 //! every `$(NAME)` that Kubernetes will expand has a value by then.
 
-use k8s_openapi::api::core::v1::{Container, EnvVar, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Container, EnvVar, EnvVarSource, PodTemplateSpec, SecretKeySelector};
 use std::collections::BTreeSet;
 
 use super::expansion::{self, Piece};
@@ -13,12 +13,61 @@ use crate::settings::Platform;
 /// Variables that Kubernetes puts into every container, also without service links.
 const OF_KUBERNETES: [&str; 2] = ["KUBERNETES_SERVICE_", "KUBERNETES_PORT"];
 
-/// The operator's variables, in their order in the pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Variables(Vec<(&'static str, String)>);
+/// A variable that Landfall gives to a container.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Variable {
+    pub(super) name: String,
+    pub(super) value: Value,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// Known by now.
+    Text(String),
+    /// Known when the pod starts: `$(NAME)` in it stands for a variable above it.
+    Composed(String),
+    /// A key of a Secret.
+    Key(SecretKeySelector),
+}
+
+impl Variable {
+    pub(super) fn text(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: Value::Text(value.into()) }
+    }
+
+    /// As Kubernetes takes it.
+    fn to_env(&self) -> EnvVar {
+        let (value, key) = match &self.value {
+            Value::Text(_) | Value::Composed(_) => (self.value.expandable(), None),
+            Value::Key(key) => (None, Some(key.clone())),
+        };
+        let value_from = key.map(|key| EnvVarSource { secret_key_ref: Some(key), ..EnvVarSource::default() });
+        EnvVar { name: self.name.clone(), value, value_from }
+    }
+}
+
+impl Value {
+    /// As a text that Kubernetes expands to the value; `None` for what only a variable can hold.
+    fn expandable(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(expansion::escaped(text)),
+            Self::Composed(text) => Some(text.clone()),
+            Self::Key(_) => None,
+        }
+    }
+
+    fn uses(&self, name: &str) -> bool {
+        matches!(self, Self::Composed(text) if references(text).any(|it| it == name))
+    }
+}
+
+/// The variables that Landfall gives to a container, in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Variables(Vec<Variable>);
 
 impl Variables {
-    pub(super) fn new(
+    /// Those of every server.
+    pub(super) fn of_server(
         name: &ServerName,
         namespace: &str,
         spec: &MCPServerSpec,
@@ -27,43 +76,52 @@ impl Variables {
     ) -> Self {
         let host = service::host(name, namespace, platform);
         Self(vec![
-            ("MCP_PUBLIC_URL", service.url(name, namespace, spec.path.as_deref(), platform)),
-            ("MCP_PUBLIC_HOST", host.clone()),
-            ("MCP_ALLOWED_HOSTS", allowed_hosts(name, namespace, &host, service.port, spec.port)),
-            ("MCP_SERVICE_HOST", host),
-            ("MCP_PORT", spec.port.to_string()),
-            ("MCP_PATH", spec.path.clone().unwrap_or_else(|| DEFAULT_PATH.into())),
-            ("NAMESPACE", namespace.to_owned()),
+            Variable::text("MCP_PUBLIC_URL", service.url(name, namespace, spec.path.as_deref(), platform)),
+            Variable::text("MCP_PUBLIC_HOST", host.clone()),
+            Variable::text("MCP_ALLOWED_HOSTS", allowed_hosts(name, namespace, &host, service.port, spec.port)),
+            Variable::text("MCP_SERVICE_HOST", host),
+            Variable::text("MCP_PORT", spec.port.to_string()),
+            Variable::text("MCP_PATH", spec.path.clone().unwrap_or_else(|| DEFAULT_PATH.into())),
+            Variable::text("NAMESPACE", namespace),
         ])
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    pub(super) fn add(&mut self, variables: impl IntoIterator<Item = Variable>) {
+        self.0.extend(variables);
     }
 
-    /// The names, for a message.
-    pub(super) fn names(&self) -> String {
-        self.0.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|it| it.name == name).map(|it| &it.value)
     }
 
-    /// The environment of the server: a variable of the spec replaces the operator's of that name,
-    /// and may use its value.
+    /// The value of a variable that is known by now.
+    pub(super) fn known(&self, name: &str) -> Option<&str> {
+        match self.get(name)? {
+            Value::Text(text) => Some(text),
+            Value::Composed(_) | Value::Key(_) => None,
+        }
+    }
+
+    /// The names of those that are known by now, for a message.
+    pub(super) fn known_names(&self) -> String {
+        let known = self.0.iter().filter(|it| matches!(it.value, Value::Text(_)));
+        known.map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The environment of a container: a variable of the spec replaces Landfall's of that name, and
+    /// may use its value.
     pub(super) fn environment(&self, spec: &MCPServerSpec) -> Vec<EnvVar> {
         let is_replaced = |name: &str| spec.env.iter().any(|own| own.name == name);
-        let operators = self.0.iter().filter(|(name, _)| !is_replaced(name)).map(|(name, value)| EnvVar {
-            name: (*name).into(),
-            value: Some(expansion::escaped(value)),
-            value_from: None,
-        });
+        let given = self.0.iter().filter(|it| !is_replaced(&it.name)).map(Variable::to_env);
         let own = spec.env.iter().cloned().map(|mut variable| {
-            if let (Some(value), Some(operators)) = (&variable.value, self.get(&variable.name)) {
-                let operators = expansion::escaped(operators);
-                let replaced = |name: &str| (name == variable.name).then_some(operators.as_str());
-                variable.value = Some(expansion::expanded(value, replaced));
+            let replaced = self.get(&variable.name).and_then(Value::expandable);
+            if let (Some(value), Some(replaced)) = (&variable.value, replaced) {
+                let value_of = |name: &str| (name == variable.name).then_some(replaced.as_str());
+                variable.value = Some(expansion::expanded(value, value_of));
             }
             variable
         });
-        operators.chain(own).collect()
+        given.chain(own).collect()
     }
 }
 
@@ -107,6 +165,7 @@ pub(super) fn check_references(
 /// Kubernetes expands a value from the entries above it alone.
 fn check_values(spec: &MCPServerSpec, variables: &Variables, problems: &mut Problems) {
     for (at, variable) in spec.env.iter().enumerate() {
+        check_replaced(at, variable, spec, variables, problems);
         for name in variable.value.iter().flat_map(|value| references(value)) {
             let field = format!("spec.env[{at}].value");
             let set_at = spec.env.iter().position(|it| it.name == name);
@@ -117,7 +176,8 @@ fn check_values(spec: &MCPServerSpec, variables: &Variables, problems: &mut Prob
                     format!("\"$({name})\" is used before it is set in spec.env[{place}]: move that entry above this"),
                 ),
                 // Itself, or nobody: the operator's value serves both.
-                _ if variables.get(name).is_some() => {}
+                None if variables.get(name).is_some() => {}
+                Some(_) if variables.get(name).is_some_and(|it| it.expandable().is_some()) => {}
                 Some(_) => problems.add(field, undefined(name, "a variable cannot hold its own value")),
                 None if spec.env_from.is_empty() => problems.add(field, undefined(name, "set it above this entry")),
                 None => problems.add(
@@ -129,6 +189,17 @@ fn check_values(spec: &MCPServerSpec, variables: &Variables, problems: &mut Prob
                 ),
             }
         }
+    }
+}
+
+/// What others of Landfall's variables are made of stands before them, where one of the spec cannot.
+fn check_replaced(at: usize, variable: &EnvVar, spec: &MCPServerSpec, variables: &Variables, problems: &mut Problems) {
+    let is_kept = |it: &&Variable| spec.env.iter().all(|own| own.name != it.name);
+    if let Some(user) = variables.0.iter().filter(is_kept).find(|it| it.value.uses(&variable.name)) {
+        problems.add(
+            format!("spec.env[{at}].name"),
+            format!("\"{}\" is part of {}: set that one here, too, or choose another name", variable.name, user.name),
+        );
     }
 }
 

@@ -8,6 +8,7 @@ use super::mounts::Mounts;
 use super::{Problems, container, names, raw};
 use crate::api::{AccessMode, MCPServerSpec};
 use crate::build::{SERVER_CONTAINER, STORAGE_VOLUME};
+use crate::presets::DataVersion;
 
 /// What the spec adds to the pod, as in a pod.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,8 +25,10 @@ pub struct StoragePlan {
     pub size: Quantity,
     pub storage_class_name: Option<String>,
     pub access_modes: Vec<AccessMode>,
-    /// Whether the data outlives the server.
+    /// Whether the data outlives what it belongs to.
     pub retain: bool,
+    /// Which database writes to it, if that is known.
+    pub data: Option<DataVersion>,
 }
 
 pub(super) fn storage(spec: &MCPServerSpec, mounts: &mut Mounts, problems: &mut Problems) -> Option<StoragePlan> {
@@ -47,6 +50,7 @@ pub(super) fn storage(spec: &MCPServerSpec, mounts: &mut Mounts, problems: &mut 
             access_modes.into_iter().collect()
         },
         retain: storage.retain.unwrap_or(true),
+        data: None,
     })
 }
 

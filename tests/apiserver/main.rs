@@ -5,6 +5,7 @@
 mod support;
 
 mod conflict;
+mod dependencies;
 mod drift;
 mod lifecycle;
 mod process;
@@ -41,6 +42,15 @@ fn main() -> ExitCode {
         trouble::a_quota_that_refuses_a_child_is_told,
         trouble::pod_security_that_refuses_the_pods_is_told,
         trouble::a_missing_right_is_told_and_its_return_noticed,
+        dependencies::the_database_comes_first_and_then_the_server,
+        dependencies::a_restart_with_dependencies_is_silent,
+        dependencies::data_and_password_outlive_the_dependency_and_the_server,
+        dependencies::a_change_that_the_data_does_not_survive_is_refused,
+        dependencies::a_dependency_that_does_not_start_has_its_reason,
+        dependencies::the_operator_may_die_at_any_moment,
+        dependencies::an_object_of_somebody_else_is_no_database_of_ours,
+        dependencies::what_somebody_changes_of_a_database_comes_back,
+        dependencies::every_preset_is_taken_under_restricted_pod_security,
         process::only_its_namespaces_are_served,
         process::a_signal_ends_it_in_good_order,
     ];

@@ -16,7 +16,7 @@ of the namespaces served.
   verbs: [update]
 # What servers are made of; ConfigMaps are also what they refer to. Creating by server-side apply takes both create and patch.
 - apiGroups: [apps]
-  resources: [deployments]
+  resources: [deployments, statefulsets]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [services, serviceaccounts, configmaps, persistentvolumeclaims]
@@ -35,6 +35,10 @@ of the namespaces served.
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
   verbs: [get, list, watch, create, patch, delete]
+# Generated passwords: made once, and from then on neither read nor changed.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
 # Why a server does not come up.
 - apiGroups: [""]
   resources: [pods]
