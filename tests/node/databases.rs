@@ -75,7 +75,7 @@ impl Space {
         let url = format!("http://shop.{}.svc.cluster.local:3001/mcp", self.name);
         let call = async || {
             let printed = self.world.call_tool(&url, tool, arguments).await.ok()?;
-            printed.ends_with(&format!("{tool}: {answer}")).then_some(())
+            printed.trim_end().ends_with(&format!("{tool}: {answer}")).then_some(())
         };
         let result = self.until(&format!("{tool} answers {answer:?}"), call).await;
         let Err(error) = result else { return Ok(()) };
