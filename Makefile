@@ -15,7 +15,7 @@ CLUSTER_TOOL := cargo run --quiet --locked --package landfall-cluster --
 IMAGES := target/images
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit bench lint generate image images requirements clean
+.PHONY: help demo test unit bench lint generate image images databases requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -56,6 +56,9 @@ images: ## Makes the images of the tests and the demo, without a container engin
 	  $(CLUSTER_TOOL) image --name "localhost/landfall/echo-server:$${it#*:}" --file /echo-server=$(IMAGES)/echo-server \
 	    --entrypoint /echo-server --user 65532 --port 3001 --output "$(IMAGES)/$${it%:*}.tar"; \
 	done
+
+databases: ## Makes images of real databases from packages of Debian or Ubuntu, for the tests.
+	@tests/databases/images $(IMAGES)
 
 requirements: ## Installs what is missing on Debian and Ubuntu, as root; elsewhere says what is missing.
 	@tests/requirements

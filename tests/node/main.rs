@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod databases;
 mod kubectl;
 mod serving;
 mod trouble;
@@ -10,6 +11,7 @@ mod verification;
 
 use anyhow::{Context, Result, ensure};
 use landfall_cluster::Size;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -36,6 +38,15 @@ fn main() -> ExitCode {
         verification::a_header_from_a_secret_needs_a_right_and_is_told_to_nobody,
         kubectl::the_everyday_commands_work,
     ];
+    match databases::missing() {
+        Some(missing) => eprintln!("skipped: databases: {missing}"),
+        None => tests.extend(tests![
+            databases::what_a_server_stored_outlives_its_databases_pods_and_itself,
+            databases::retain_false_leaves_nothing_behind,
+            databases::a_database_without_storage_is_as_good_as_its_pod,
+            databases::a_server_waits_for_its_databases_before_it_first_starts,
+        ]),
+    }
     if std::env::var_os("LANDFALL_BENCH").is_some() {
         tests = tests![verification::bench_ready_after_the_first_call];
     }
@@ -77,8 +88,13 @@ impl World {
 
     /// Holds an MCP conversation with `url` from within the cluster, and gives what it printed.
     pub async fn call(&self, url: &str, text: &str) -> Result<String> {
+        self.call_tool(url, "echo", &json!({"message": text})).await
+    }
+
+    /// As [`Self::call`], with any tool.
+    pub async fn call_tool(&self, url: &str, tool: &str, arguments: &Value) -> Result<String> {
         let mut command = Command::new(echo_client());
-        command.args(["call", url, "--message", text]);
+        command.args(["call", url, "--tool", tool, "--arguments", &arguments.to_string()]);
         let output = tokio::process::Command::from(self.cluster.in_node(&command)?).output().await?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));

@@ -1,5 +1,5 @@
 //! Calls an MCP server the way a client of the 2025-11-25 revision does:
-//! `initialize`, `notifications/initialized`, `tools/list`, `tools/call echo`, `DELETE`.
+//! `initialize`, `notifications/initialized`, `tools/list`, `tools/call`, `DELETE`.
 
 use std::time::Duration;
 
@@ -23,7 +23,9 @@ pub struct Answers {
     pub title: Option<String>,
     pub protocol_version: String,
     pub tools: Vec<String>,
-    pub echoed: String,
+    /// Which of them was called, and what it returned.
+    pub tool: String,
+    pub returned: String,
 }
 
 impl std::fmt::Display for Answers {
@@ -34,20 +36,20 @@ impl std::fmt::Display for Answers {
         }
         writeln!(f, ", protocol {}", self.protocol_version)?;
         writeln!(f, "tools/list  {}", self.tools.join(", "))?;
-        write!(f, "tools/call  echo: {}", self.echoed)
+        write!(f, "tools/call  {}: {}", self.tool, self.returned)
     }
 }
 
 /// Holds the whole conversation with the server at `url`, in 15 seconds at most.
-pub async fn call(url: &str, message: &str) -> Result<Answers> {
-    let conversation = converse(url, message);
+pub async fn call(url: &str, tool: &str, arguments: &Value) -> Result<Answers> {
+    let conversation = converse(url, tool, arguments);
     match tokio::time::timeout(LIMIT, conversation).await {
         Ok(answers) => answers,
         Err(_) => bail!("{url} did not answer within {} s", LIMIT.as_secs()),
     }
 }
 
-async fn converse(url: &str, message: &str) -> Result<Answers> {
+async fn converse(url: &str, tool: &str, arguments: &Value) -> Result<Answers> {
     let mut client = Client::new(url)?;
     let hello = json!({
         "protocolVersion": PROTOCOL_VERSION,
@@ -58,18 +60,19 @@ async fn converse(url: &str, message: &str) -> Result<Answers> {
     client.protocol_version = Some(text(&hello["protocolVersion"]));
     client.post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await?;
     let tools = client.request("tools/list", &json!({})).await?;
-    let call = json!({"name": "echo", "arguments": {"message": message}});
+    let call = json!({"name": tool, "arguments": arguments});
     let result = client.request("tools/call", &call).await?;
     client.end().await;
-    let echoed = text(&result["content"][0]["text"]);
-    ensure!(result["isError"] != true, "tools/call echo: {echoed}");
+    let returned = text(&result["content"][0]["text"]);
+    ensure!(result["isError"] != true, "tools/call {tool}: {returned}");
     Ok(Answers {
         name: text(&hello["serverInfo"]["name"]),
         version: text(&hello["serverInfo"]["version"]),
         title: hello["serverInfo"]["title"].as_str().map(str::to_owned),
         protocol_version: text(&hello["protocolVersion"]),
         tools: tools["tools"].as_array().into_iter().flatten().map(|tool| text(&tool["name"])).collect(),
-        echoed,
+        tool: tool.to_owned(),
+        returned,
     })
 }
 

@@ -11,7 +11,10 @@ use clap::{Args, Parser, Subcommand};
 use echo_server::{
     client, fault,
     server::{self, AllowedHosts, PATH},
+    storage::Storage,
+    tools::EchoServer,
 };
+use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -26,13 +29,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Call an MCP server: initialize, list its tools, call its tool `echo`
+    /// Call an MCP server: initialize, list its tools, call its tool `echo` or another
     Call {
         /// Where the server is, e.g. `http://localhost:3001/mcp`
         url: String,
         /// What to have echoed
         #[arg(long, default_value = "hello")]
         message: String,
+        /// Another tool to call than `echo`
+        #[arg(long, value_name = "NAME", requires = "arguments", conflicts_with = "message")]
+        tool: Option<String>,
+        /// The other tool's arguments, as a JSON object
+        #[arg(long, value_name = "JSON", requires = "tool", value_parser = object)]
+        arguments: Option<Value>,
     },
 }
 
@@ -50,6 +59,12 @@ struct Serve {
     /// A text to tell this server from others, shown as its title
     #[arg(long, env = "INSTANCE")]
     instance: Option<String>,
+    /// A Redis for the tools `remember` and `recall`
+    #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
+    redis_url: Option<String>,
+    /// A Postgres for the tools `remember` and `recall`
+    #[arg(long, env = "POSTGRES_URL", value_name = "URL", hide_env_values = true)]
+    postgres_url: Option<String>,
     /// Start, then fail with this exit code (for tests)
     #[arg(long, value_name = "CODE")]
     exit_after_start: Option<u8>,
@@ -62,7 +77,10 @@ struct Serve {
 async fn main() -> ExitCode {
     let Cli { command, serve } = Cli::parse();
     let outcome = match command {
-        Some(Command::Call { url, message }) => call(&url, &message).await,
+        Some(Command::Call { url, message, tool, arguments }) => {
+            let arguments = arguments.unwrap_or_else(|| json!({"message": message}));
+            call(&url, tool.as_deref().unwrap_or("echo"), &arguments).await
+        }
         None => run(serve).await,
     };
     outcome.unwrap_or_else(|error| {
@@ -71,8 +89,13 @@ async fn main() -> ExitCode {
     })
 }
 
-async fn call(url: &str, message: &str) -> Result<ExitCode> {
-    println!("{}", client::call(url, message).await?);
+/// Without this, clap would take any text for a JSON string.
+fn object(text: &str) -> Result<Value> {
+    serde_json::from_str::<Map<String, Value>>(text).map(Value::Object).context("not a JSON object")
+}
+
+async fn call(url: &str, tool: &str, arguments: &Value) -> Result<ExitCode> {
+    println!("{}", client::call(url, tool, arguments).await?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -81,6 +104,7 @@ async fn run(serve: Serve) -> Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let instance = serve.instance.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let storage = Storage::new(serve.redis_url.as_deref(), serve.postgres_url.as_deref())?;
     let hosts = AllowedHosts::parse(serve.allowed_hosts.as_deref());
 
     let listener = server::bind(SocketAddr::new(serve.listen, serve.port)).await?;
@@ -102,7 +126,7 @@ async fn run(serve: Serve) -> Result<ExitCode> {
             }
         }
     });
-    let serving = server::serve(listener, instance, hosts, fault, stop.clone());
+    let serving = server::serve(listener, EchoServer::new(instance, storage), hosts, fault, stop.clone());
     tokio::pin!(serving);
     let name = tokio::select! {
         () = &mut serving => "nobody",

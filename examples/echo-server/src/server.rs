@@ -66,12 +66,12 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 /// Serves until `stop` is cancelled, then ends open answers and returns.
 pub async fn serve(
     listener: TcpListener,
-    instance: String,
+    tools: EchoServer,
     hosts: AllowedHosts,
     fault: Option<Arc<Fault>>,
     stop: CancellationToken,
 ) {
-    let service = mcp_service(instance, hosts, &stop);
+    let service = mcp_service(tools, hosts, &stop);
     let connections = GracefulShutdown::new();
     loop {
         tokio::select! {
@@ -89,17 +89,13 @@ pub async fn serve(
     let _ = tokio::time::timeout(DRAIN, connections.shutdown()).await;
 }
 
-fn mcp_service(instance: String, hosts: AllowedHosts, stop: &CancellationToken) -> Service {
+fn mcp_service(tools: EchoServer, hosts: AllowedHosts, stop: &CancellationToken) -> Service {
     let config = StreamableHttpServerConfig::default().with_cancellation_token(stop.child_token());
     let config = match hosts {
         AllowedHosts::Any => config.disable_allowed_hosts(),
         AllowedHosts::Only(hosts) => config.with_allowed_hosts(hosts),
     };
-    StreamableHttpService::new(
-        move || Ok(EchoServer::new(instance.as_str())),
-        Arc::new(LocalSessionManager::default()),
-        config,
-    )
+    StreamableHttpService::new(move || Ok(tools.clone()), Arc::new(LocalSessionManager::default()), config)
 }
 
 fn spawn(stream: TcpStream, service: Service, fault: Option<Arc<Fault>>, connections: &GracefulShutdown) {

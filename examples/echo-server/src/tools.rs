@@ -8,6 +8,8 @@ use rmcp::{
 };
 use serde::Deserialize;
 
+use crate::storage::Storage;
+
 /// The name by which the server introduces itself.
 pub const NAME: &str = "echo-server";
 
@@ -25,22 +27,43 @@ struct AddArguments {
     b: f64,
 }
 
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+struct RememberArguments {
+    /// The name under which to keep the text.
+    key: String,
+    /// The text to keep.
+    value: String,
+}
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+struct RecallArguments {
+    /// The name that the text was kept under.
+    key: String,
+}
+
 /// One session's (or one request's) view of the server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct EchoServer {
     instance: String,
+    storage: Storage,
     tool_router: ToolRouter<Self>,
 }
 
-#[tool_router]
 impl EchoServer {
     /// A server that reports `instance` as its title, so that a client can tell
-    /// one pod from the next.
+    /// one pod from the next. Tools that need a database are offered only if there is one.
     #[must_use]
-    pub fn new(instance: impl Into<String>) -> Self {
-        Self { instance: instance.into(), tool_router: Self::tool_router() }
+    pub fn new(instance: impl Into<String>, storage: Storage) -> Self {
+        let mut tool_router = Self::plain_tools();
+        if !storage.is_empty() {
+            tool_router += Self::storage_tools();
+        }
+        Self { instance: instance.into(), storage, tool_router }
     }
+}
 
+#[tool_router(router = plain_tools)]
+impl EchoServer {
     #[tool(description = "Returns the message that it was given")]
     fn echo(Parameters(EchoArguments { message }): Parameters<EchoArguments>) -> String {
         message
@@ -49,6 +72,22 @@ impl EchoServer {
     #[tool(description = "Returns the sum of two numbers")]
     fn add(Parameters(AddArguments { a, b }): Parameters<AddArguments>) -> String {
         (a + b).to_string()
+    }
+}
+
+#[tool_router(router = storage_tools)]
+impl EchoServer {
+    #[tool(description = "Keeps a text under a name, also when the server is replaced")]
+    async fn remember(
+        &self,
+        Parameters(RememberArguments { key, value }): Parameters<RememberArguments>,
+    ) -> Result<String, String> {
+        self.storage.remember(&key, &value).await.map_err(|error| format!("{error:#}"))
+    }
+
+    #[tool(description = "Returns the text that was kept under a name")]
+    async fn recall(&self, Parameters(RecallArguments { key }): Parameters<RecallArguments>) -> Result<String, String> {
+        self.storage.recall(&key).await.map_err(|error| format!("{error:#}"))
     }
 }
 

@@ -7,7 +7,10 @@ use std::{net::SocketAddr, time::Duration};
 use echo_server::{
     client,
     server::{self, AllowedHosts},
+    storage::Storage,
+    tools::EchoServer,
 };
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -18,11 +21,19 @@ struct Server {
 }
 
 async fn start(hosts: AllowedHosts) -> Server {
+    start_with(Storage::default(), hosts).await
+}
+
+async fn start_with(storage: Storage, hosts: AllowedHosts) -> Server {
     let listener = server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let serving = server::serve(listener, "pod-7".to_owned(), hosts, None, stop.clone());
+    let serving = server::serve(listener, EchoServer::new("pod-7", storage), hosts, None, stop.clone());
     Server { address, stop, task: tokio::spawn(serving) }
+}
+
+async fn echo(url: &str, message: &str) -> anyhow::Result<client::Answers> {
+    client::call(url, "echo", &json!({"message": message})).await
 }
 
 fn only(host: &str) -> AllowedHosts {
@@ -33,19 +44,19 @@ fn only(host: &str) -> AllowedHosts {
 async fn answers_initialize_list_and_call() {
     let server = start(AllowedHosts::Any).await;
     let url = format!("http://{}/mcp", server.address);
-    let answers = client::call(&url, "grüße").await.unwrap();
+    let answers = echo(&url, "grüße").await.unwrap();
     assert_eq!(answers.name, "echo-server");
     assert_eq!(answers.title.as_deref(), Some("pod-7"));
     assert_eq!(answers.protocol_version, "2025-11-25");
     assert_eq!(answers.tools, ["add", "echo"]);
-    assert_eq!(answers.echoed, "grüße");
+    assert_eq!(answers.returned, "grüße");
 }
 
 #[tokio::test]
 async fn refuses_a_host_that_is_not_allowed() {
     let server = start(only("mcp.example.com")).await;
     let url = format!("http://{}/mcp", server.address);
-    let error = client::call(&url, "hello").await.unwrap_err();
+    let error = echo(&url, "hello").await.unwrap_err();
     assert!(format!("{error:#}").contains("403 Forbidden"), "{error:#}");
 }
 
@@ -53,15 +64,44 @@ async fn refuses_a_host_that_is_not_allowed() {
 async fn serves_a_host_that_is_allowed() {
     let server = start(only("127.0.0.1")).await;
     let url = format!("http://{}/mcp", server.address);
-    assert_eq!(client::call(&url, "hello").await.unwrap().echoed, "hello");
+    assert_eq!(echo(&url, "hello").await.unwrap().returned, "hello");
 }
 
 #[tokio::test]
 async fn names_the_path_when_another_is_called() {
     let server = start(AllowedHosts::Any).await;
     let url = format!("http://{}/sse", server.address);
-    let error = client::call(&url, "hello").await.unwrap_err();
+    let error = echo(&url, "hello").await.unwrap_err();
     assert!(format!("{error:#}").contains("served at /mcp"), "{error:#}");
+}
+
+#[tokio::test]
+async fn a_database_adds_tools_and_is_not_connected_to_before_a_call() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let redis = format!("redis://:geheim@{closed}/0");
+    let postgres = format!("postgresql://user:geheim@{closed}/database");
+    for (name, storage) in [
+        ("redis", Storage::new(Some(&redis), None).unwrap()),
+        ("postgres", Storage::new(None, Some(&postgres)).unwrap()),
+    ] {
+        let server = start_with(storage, AllowedHosts::Any).await;
+        let url = format!("http://{}/mcp", server.address);
+        assert_eq!(echo(&url, "hello").await.unwrap().tools, ["add", "echo", "recall", "remember"]);
+        let error = client::call(&url, "recall", &json!({"key": "colour"})).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("tools/call recall: {name}: ")), "{error}");
+        assert!(!error.contains("geheim"), "{error}");
+    }
+}
+
+#[test]
+fn a_url_that_is_none_is_named_by_its_variable_and_not_shown() {
+    for (storage, variable) in [
+        (Storage::new(Some("geheim"), None), "REDIS_URL"),
+        (Storage::new(None, Some("mysql://user:geheim@host/database")), "POSTGRES_URL"),
+    ] {
+        let error = format!("{:#}", storage.err().unwrap());
+        assert!(error.contains(variable) && !error.contains("geheim"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -75,8 +75,11 @@ pub(super) fn filled(
         let password = preset.credentials.iter().filter(|_| !offer.login.is_none()).flat_map(|it| it.args);
         spec.args = preset.args.iter().chain(password).map(|&it| it.to_owned()).collect();
     }
-    let missing = preset.scratch.iter().filter(|path| spec.scratch.iter().all(|own| own.path != **path));
-    let missing: Vec<_> = missing.map(|&path| Scratch { path: path.into(), size_limit: None, medium: None }).collect();
+    // A database without storage writes to the same place, which lasts as long as its pod.
+    let data = preset.data.as_ref().filter(|_| spec.storage.is_none()).map(|it| it.path);
+    let writable = preset.scratch.iter().copied().chain(data);
+    let missing = writable.filter(|path| spec.scratch.iter().all(|own| own.path != *path));
+    let missing: Vec<_> = missing.map(|path| Scratch { path: path.into(), size_limit: None, medium: None }).collect();
     spec.scratch.extend(missing);
     spec.resources = Some(spec.resources.unwrap_or_else(|| least(preset)));
     if spec.node_selector.is_empty() {

@@ -138,6 +138,19 @@ fn everything_of_a_preset_can_be_replaced() {
 }
 
 #[test]
+fn without_storage_data_is_written_to_a_place_that_lasts_as_long_as_the_pod() {
+    let paths = |storage: Value| {
+        let server =
+            validated(&with(&json!([{"name": "db", "preset": "postgres", "storage": storage}]))).expect("valid");
+        let pod = &server.dependencies[0].managed.as_ref().expect("run").pod;
+        (pod.storage.is_some(), pod.scratch.iter().map(|it| it.path.clone()).collect::<Vec<_>>())
+    };
+    let always = ["/tmp", "/var/run/postgresql"].map(str::to_owned);
+    assert_eq!(paths(json!({"size": "1Gi"})), (true, always.to_vec()));
+    assert_eq!(paths(json!({"disabled": true})), (false, [&always[..], &["/var/lib/postgresql/data".into()]].concat()));
+}
+
+#[test]
 fn each_mistake_is_named_with_its_field() {
     let plugin = |name: &str, on: &Value| json!({"name": name, "image": "p:1", "ports": [{"name": "http", "port": 80}], "dependsOn": on});
     let long = "a".repeat(48);

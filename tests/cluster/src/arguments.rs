@@ -54,7 +54,7 @@ pub enum Subcommand {
         size: Size,
     },
     /// Makes a container image archive from files, without a container engine.
-    Image(ImageArguments),
+    Image(Box<ImageArguments>),
     /// Removes what crashed runs left.
     Clean,
 }
@@ -107,6 +107,8 @@ pub struct ImageArguments {
     user: Option<String>,
     #[arg(long)]
     working_dir: Option<String>,
+    #[arg(long, value_name = "SIGNAL")]
+    stop_signal: Option<String>,
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -132,6 +134,9 @@ impl ImageArguments {
         }
         if let Some(path) = &self.working_dir {
             image = image.working_dir(path);
+        }
+        if let Some(signal) = &self.stop_signal {
+            image = image.stop_signal(signal);
         }
         image.write(&self.output)
     }

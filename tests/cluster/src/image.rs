@@ -37,6 +37,7 @@ pub struct Image {
     env: Vec<String>,
     user: Option<String>,
     working_dir: Option<String>,
+    stop_signal: Option<String>,
     ports: Vec<u16>,
     labels: BTreeMap<String, String>,
 }
@@ -61,6 +62,7 @@ impl Image {
             env: Vec::new(),
             user: None,
             working_dir: None,
+            stop_signal: None,
             ports: Vec::new(),
             labels: BTreeMap::new(),
         })
@@ -101,6 +103,13 @@ impl Image {
     #[must_use]
     pub fn working_dir(mut self, path: &str) -> Self {
         self.working_dir = Some(path.to_owned());
+        self
+    }
+
+    /// What tells its program to end, such as `SIGINT`; SIGTERM if nothing is said.
+    #[must_use]
+    pub fn stop_signal(mut self, name: &str) -> Self {
+        self.stop_signal = Some(name.to_owned());
         self
     }
 
@@ -181,6 +190,9 @@ impl Image {
         }
         if let Some(path) = &self.working_dir {
             set("WorkingDir", json!(path));
+        }
+        if let Some(name) = &self.stop_signal {
+            set("StopSignal", json!(name));
         }
         if !self.ports.is_empty() {
             let ports = self.ports.iter().map(|port| (format!("{port}/tcp"), json!({})));

@@ -51,8 +51,9 @@ impl Layer {
         self.entry(path, Entry::Link { target })
     }
 
-    /// A copy of a file, a link or a whole folder of this machine. Of a file's mode only whether it
-    /// may be run is taken over, so that the image does not depend on the umask of who builds it.
+    /// A copy of a file, a link or a whole folder of this machine. Of a mode only that is taken over
+    /// which no umask changes: whether a file may be run, and a folder's sticky bit, which makes it
+    /// open to all as `/tmp` is.
     pub fn copy_from(mut self, path: &str, source: impl AsRef<Path>) -> Result<Self> {
         let source = source.as_ref();
         let metadata = fs::symlink_metadata(source).with_context(|| format!("cannot read {}", source.display()))?;
@@ -66,7 +67,8 @@ impl Layer {
         if !metadata.is_dir() {
             bail!("{} is neither a file nor a folder", source.display());
         }
-        self = self.directory(path, 0o755)?;
+        let sticky = metadata.permissions().mode() & 0o1000 != 0;
+        self = self.directory(path, if sticky { 0o1777 } else { 0o755 })?;
         for entry in fs::read_dir(source)? {
             let name = entry?.file_name();
             let name = name.to_str().context("a file's name is not UTF-8")?;

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
@@ -20,6 +22,7 @@ fn example() -> Image {
         .entrypoint(["/usr/bin/echo"])
         .env("PORT", "8080")
         .user("65532")
+        .stop_signal("SIGINT")
         .port(8080)
         .label("purpose", "test")
 }
@@ -66,6 +69,7 @@ fn every_reference_leads_to_a_blob_with_its_digest() {
     let manifest: Value = serde_json::from_slice(&blob(reference)).unwrap();
     let config: Value = serde_json::from_slice(&blob(&manifest["config"])).unwrap();
     assert_eq!(config["config"]["User"], "65532");
+    assert_eq!(config["config"]["StopSignal"], "SIGINT");
     assert_eq!(config["config"]["ExposedPorts"], serde_json::json!({"8080/tcp": {}}));
     let layer = blob(&manifest["layers"][0]);
     assert_eq!(config["rootfs"]["diff_ids"][0], manifest["layers"][0]["digest"]);
@@ -91,6 +95,28 @@ fn a_layer_holds_parents_before_children() {
         .collect();
     let expected = [("bin", 0o777), ("data/", 0o1777), ("usr/", 0o755), ("usr/bin/", 0o755), ("usr/bin/echo", 0o755)];
     assert_eq!(entries, expected.map(|(path, mode)| (path.to_owned(), mode)));
+}
+
+#[test]
+fn of_a_copied_folder_only_what_no_umask_changes_is_taken_over() {
+    let folder = std::env::temp_dir().join(format!("landfall-layer-{}", std::process::id()));
+    let mode = |path: &str, mode| std::fs::set_permissions(folder.join(path), Permissions::from_mode(mode)).unwrap();
+    for path in ["open", "narrow"] {
+        std::fs::create_dir_all(folder.join(path)).unwrap();
+    }
+    std::fs::write(folder.join("program"), "").unwrap();
+    mode("open", 0o1777);
+    mode("narrow", 0o700);
+    mode("program", 0o700);
+    let layer = Layer::new().copy_from("/it", &folder).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let tar = layer.tar().unwrap();
+    let modes: Vec<u32> = tar::Archive::new(tar.as_slice())
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().header().mode().unwrap())
+        .collect();
+    assert_eq!(modes, [0o755, 0o755, 0o1777, 0o755]);
 }
 
 #[test]
