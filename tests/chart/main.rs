@@ -10,6 +10,7 @@ mod gitops;
 mod helm;
 mod judges;
 mod node;
+mod observability;
 mod rendered;
 mod rights;
 mod values;
@@ -88,10 +89,13 @@ fn main() -> Result<ExitCode> {
         values::every_setting_of_the_operator_is_a_value,
         values::every_value_is_documented,
         base::the_kustomize_base_is_the_default_rendering,
+        observability::the_chart_has_both,
     ];
     let judged = judged![
         gitops::every_status_is_understood,
         gitops::the_manifests_of_the_docs_are_valid,
+        observability::alerts_fire_when_they_should,
+        observability::the_dashboard_asks_for_what_there_is,
     ];
     let on_node = on_node![
         drift::what_was_applied_from_git_shows_no_drift,
