@@ -10,12 +10,14 @@ TARGET := $(shell uname -m)-unknown-linux-gnu
 STATIC := RUSTFLAGS="-C target-feature=+crt-static" cargo build --quiet --locked --target $(TARGET)
 # What `make image` makes; tests take a profile that builds in a fraction of the time.
 PROFILE := release
+# Beside the Kubernetes that `make test` uses.
+VERSIONS := 1.33 1.35 1.36
 VERSION := $(shell sed -nE '/^\[workspace.package\]/,/^$$/ s/^version = "(.*)"/\1/p' Cargo.toml)
 CLUSTER_TOOL := cargo run --quiet --locked --package landfall-cluster --
 IMAGES := target/images
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint generate image images requirements clean
+.PHONY: help demo test test-versions unit lint generate image images requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -25,6 +27,12 @@ demo: requirements ## Starts a cluster and the operator, runs the sample, and ca
 
 test: requirements ## Everything: unit, snapshot and schema tests, a real API server, a real node.
 	@tests/run
+
+test-versions: requirements ## The tests on a real API server, on each other Kubernetes in VERSIONS. Each is built once, in minutes.
+	@for version in $(VERSIONS); do \
+	  echo "== Kubernetes $$version" >&2; \
+	  LANDFALL_KUBERNETES=$$version cargo test --locked --test apiserver; \
+	done
 
 unit: ## Only what needs no cluster.
 	@cargo test --locked --workspace --lib --bins

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::process::Command;
 
-use crate::charts::{Charts, NAMESPACE, manifests};
+use crate::charts::Charts;
 use crate::helm::run;
 use crate::judges::{ARGO_CD, ask};
 use crate::node::{DEPLOYMENT, Node, SAMPLE};
-use crate::support::{PATIENCE, until};
+use crate::support::{PATIENCE, from_yaml, until};
 
 /// The field manager by which Argo CD applies.
 const MANAGER: &str = "argocd-controller";
@@ -54,14 +54,8 @@ impl Git<'_> {
 }
 
 pub async fn what_was_applied_from_git_shows_no_drift(node: &Node, charts: &Charts) -> Result<()> {
-    let mut operator = charts.render("landfall", &json!({"replicas": 2, "podDisruptionBudget": {"enabled": true}}))?;
-    for object in &mut operator {
-        // As Argo CD and Flux do for the namespace that they install to.
-        if object["metadata"]["namespace"].is_null() && !object["kind"].as_str().unwrap_or_default().starts_with("C") {
-            object["metadata"]["namespace"] = json!(NAMESPACE);
-        }
-    }
-    let operator = Git { node, charts, manifests: operator };
+    let manifests = charts.render("landfall", &json!({"replicas": 2, "podDisruptionBudget": {"enabled": true}}))?;
+    let operator = Git { node, charts, manifests };
     operator.kubectl(&["apply", "--server-side", "--field-manager", MANAGER])?;
     let is_up = async || {
         let status = node.in_system::<Deployment>().get(DEPLOYMENT).await.ok()?.status?;
@@ -70,9 +64,9 @@ pub async fn what_was_applied_from_git_shows_no_drift(node: &Node, charts: &Char
     until("both pods of the operator are up", PATIENCE, is_up).await?;
 
     let space = node.space("from-git").await?;
-    let mut server = manifests(SAMPLE)?;
-    server[0]["metadata"]["namespace"] = json!(space.name);
-    let server = Git { node, charts, manifests: server };
+    let mut server: Value = from_yaml(SAMPLE)?;
+    server["metadata"]["namespace"] = json!(space.name);
+    let server = Git { node, charts, manifests: vec![server] };
     server.kubectl(&["apply", "--server-side", "--field-manager", MANAGER])?;
     space.until_ready_is("echo", "True", "Ready").await?;
     operator.shows_no_drift().await?;

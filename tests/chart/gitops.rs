@@ -1,4 +1,4 @@
-//! What GitOps tools make of MCPServers, and the manifests of `docs/gitops.md`.
+//! What Argo CD, Flux and Helm make of an `MCPServer`, and the manifests of `docs/gitops.md`.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;

@@ -13,6 +13,7 @@ mod node;
 mod observability;
 mod rendered;
 mod rights;
+mod schemas;
 mod values;
 
 use anyhow::Result;
@@ -96,6 +97,7 @@ fn main() -> Result<ExitCode> {
         gitops::the_manifests_of_the_docs_are_valid,
         observability::alerts_fire_when_they_should,
         observability::the_dashboard_asks_for_what_there_is,
+        schemas::what_is_rendered_fits_every_kubernetes,
     ];
     let on_node = on_node![
         drift::what_was_applied_from_git_shows_no_drift,
