@@ -6,6 +6,7 @@ mod support;
 
 mod conflict;
 mod drift;
+mod installed;
 mod lifecycle;
 mod process;
 mod quiet;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let tests = tests![
         // The longest first: tests start in this order.
         quiet::a_quiet_minute_and_a_silent_restart,
+        installed::a_missing_or_older_resource_is_told_and_waited_for,
         process::another_replica_takes_over,
         lifecycle::a_server_becomes_ready_only_when_its_pod_is,
         lifecycle::deleting_a_server_leaves_nothing_behind,
