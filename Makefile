@@ -17,7 +17,7 @@ CLUSTER_TOOL := cargo run --quiet --locked --package landfall-cluster --
 IMAGES := target/images
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions unit lint generate image images requirements clean
+.PHONY: help demo test test-versions unit lint generate image images release release-binaries checksums requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -61,6 +61,15 @@ images: ## Makes the images of the tests and the demo, without a container engin
 	  $(CLUSTER_TOOL) image --name "localhost/landfall/echo-server:$${it#*:}" --file /echo-server=$(IMAGES)/echo-server \
 	    --entrypoint /echo-server --user 65532 --port 3001 --output "$(IMAGES)/$${it%:*}.tar"; \
 	done
+
+release: ## Makes all of a release in dist/: binary and image of this architecture, charts, bill of materials, checksums.
+	@PROFILE=$(PROFILE) .ci/release
+
+release-binaries: ## Makes only what differs by architecture in dist/.
+	@PROFILE=$(PROFILE) .ci/release binaries
+
+checksums: ## Writes dist/SHA256SUMS anew, for files that come from several machines.
+	@.ci/checksums
 
 requirements: ## Installs what is missing on Debian and Ubuntu, as root; elsewhere says what is missing.
 	@tests/requirements
