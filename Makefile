@@ -10,12 +10,14 @@ TARGET := $(shell uname -m)-unknown-linux-gnu
 STATIC := RUSTFLAGS="-C target-feature=+crt-static" cargo build --quiet --locked --target $(TARGET)
 # What `make image` makes; tests take a profile that builds in a fraction of the time.
 PROFILE := release
+# Beside the Kubernetes that `make test` uses.
+VERSIONS := 1.33 1.35 1.36
 VERSION := $(shell sed -nE '/^\[workspace.package\]/,/^$$/ s/^version = "(.*)"/\1/p' Cargo.toml)
 CLUSTER_TOOL := cargo run --quiet --locked --package landfall-cluster --
 IMAGES := target/images
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit bench lint generate image images databases requirements clean
+.PHONY: help demo test test-versions unit bench lint generate image images databases release release-binaries checksums requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -25,6 +27,12 @@ demo: requirements ## Starts a cluster and the operator, runs the sample, and ca
 
 test: requirements ## Everything: unit, snapshot and schema tests, a real API server, a real node.
 	@tests/run
+
+test-versions: requirements ## The tests on a real API server, on each other Kubernetes in VERSIONS. Each is built once, in minutes.
+	@for version in $(VERSIONS); do \
+	  echo "== Kubernetes $$version" >&2; \
+	  LANDFALL_KUBERNETES=$$version cargo test --locked --test apiserver; \
+	done
 
 unit: ## Only what needs no cluster.
 	@cargo test --locked --workspace --lib --bins
@@ -59,6 +67,15 @@ images: ## Makes the images of the tests and the demo, without a container engin
 
 databases: ## Makes images of real databases from packages of Debian or Ubuntu, for the tests.
 	@tests/databases/images $(IMAGES)
+
+release: ## Makes all of a release in dist/: binary and image of this architecture, charts, bill of materials, checksums.
+	@PROFILE=$(PROFILE) .ci/release
+
+release-binaries: ## Makes only what differs by architecture in dist/.
+	@PROFILE=$(PROFILE) .ci/release binaries
+
+checksums: ## Writes dist/SHA256SUMS anew, for files that come from several machines.
+	@.ci/checksums
 
 requirements: ## Installs what is missing on Debian and Ubuntu, as root; elsewhere says what is missing.
 	@tests/requirements

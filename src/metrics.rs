@@ -162,6 +162,7 @@ fn result(succeeded: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn each_server_counts_once() {
@@ -176,5 +177,42 @@ mod tests {
         for line in ["{ready=\"True\"} 2", "{ready=\"False\"} 0", "{ready=\"Unknown\"} 0"] {
             assert!(text.contains(&format!("landfall_servers{line}")), "{text}");
         }
+    }
+
+    /// Name, type and labels of what is served, as rows of a table.
+    fn served() -> BTreeSet<String> {
+        let metrics = Metrics::default();
+        // Labels are served once there is a value.
+        metrics.reconciled("success", Duration::ZERO);
+        metrics.child_write("Deployment", "apply", true);
+        metrics.status_write(true);
+        metrics.event(true);
+        metrics.watch_error("Pod");
+        metrics.verified("Verified", Duration::ZERO);
+        metrics.readiness("a", Some("True"));
+        let text = metrics.text();
+        let row = |line: &str| {
+            let (family, type_) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+            let suffix = if type_ == "counter" { "_total" } else { "" };
+            let sample =
+                text.lines().find_map(|line| line.strip_prefix(family)?.strip_prefix(suffix)?.strip_prefix('{'));
+            let labels = sample.and_then(|rest| rest.split('}').next()).into_iter().flat_map(|it| it.split(','));
+            let names: Vec<_> = labels.filter_map(|it| it.split('=').next()).map(|it| format!("`{it}`")).collect();
+            Some(format!("`{family}{suffix}` | {type_} | {}", names.join(", ")))
+        };
+        text.lines().filter_map(row).collect()
+    }
+
+    #[test]
+    fn every_metric_is_documented_and_no_other() {
+        let text = include_str!("../docs/metrics.md");
+        let table = text.split("| Metric |").nth(1).expect("the table of metrics");
+        let cells = |line: &str| {
+            let cells: Vec<_> = line.strip_prefix("| `")?.split(" | ").take(3).map(str::to_owned).collect();
+            Some(format!("`{}", cells.join(" | ")))
+        };
+        let documented: BTreeSet<_> =
+            table.lines().skip(2).take_while(|line| line.starts_with('|')).filter_map(cells).collect();
+        assert_eq!(documented, served());
     }
 }

@@ -27,7 +27,9 @@ pub fn mcpserver_crd() -> Result<CustomResourceDefinition, serde_json::Error> {
 
 /// The CRD as YAML, with a first line that says where it comes from.
 pub fn mcpserver_crd_yaml() -> anyhow::Result<String> {
-    let yaml = serde_saphyr::to_string(&mcpserver_crd()?)?;
+    let mut crd = serde_json::to_value(mcpserver_crd()?)?;
+    print_whole_numbers_so(&mut crd);
+    let yaml = serde_saphyr::to_string(&crd)?;
     Ok(format!("# Printed by `landfall crd`: change src/api/ and run `make generate`.\n{yaml}"))
 }
 
@@ -64,6 +66,22 @@ fn drop_descriptions(value: &mut Value) -> bool {
         }
         Value::Array(items) => items.iter_mut().fold(false, |found, it| drop_descriptions(it) | found),
         _ => false,
+    }
+}
+
+/// Bounds are floating-point numbers in the type. The API server stores 1.0 as 1, and whoever
+/// compares a file with the cluster should find no difference.
+fn print_whole_numbers_so(value: &mut Value) {
+    match value {
+        Value::Object(map) => map.values_mut().for_each(print_whole_numbers_so),
+        Value::Array(items) => items.iter_mut().for_each(print_whole_numbers_so),
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|_| number.is_f64()).map(|it| format!("{it}"));
+            if let Some(whole) = whole.and_then(|text| text.parse::<i64>().ok()) {
+                *number = whole.into();
+            }
+        }
+        _ => {}
     }
 }
 

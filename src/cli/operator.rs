@@ -45,6 +45,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}: choose another address with --listen", settings.listen))?;
     let health = Arc::new(Health::default());
+    health.wait_for(Some("the API server does not answer yet".into()));
     tokio::spawn(controller::serve(listener, Arc::clone(&health)));
     let client = connect().await?;
     let platform = tokio::select! {

@@ -1,7 +1,8 @@
 //! `/livez`, `/readyz` and `/metrics`.
 //!
 //! Live is a process that answers: an outage of the API server must not restart every operator.
-//! Ready is one whose caches are filled, and one that waits for the Lease.
+//! Ready is one whose caches are filled, and one that waits for the Lease; not one that waits for
+//! the API server or for its resource.
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -26,6 +27,7 @@ pub struct Health {
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     checks: Mutex<Vec<Check>>,
+    waits_for: Mutex<Option<String>>,
 }
 
 impl Health {
@@ -34,20 +36,28 @@ impl Health {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(check));
     }
 
-    fn is_ready(&self) -> bool {
+    /// Says what has to come before anything else, or that it has come.
+    pub fn wait_for(&self, what: Option<String>) {
+        *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        let what = self.waits_for.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lists = || "the first list of every watch: are the rights granted?".to_owned();
+        what.or_else(|| (!self.is_synced()).then(lists))
+    }
+
+    fn is_synced(&self) -> bool {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).iter().all(|check| check())
     }
 
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
         let (status, type_, body) = match (method, path) {
             (&Method::GET, "/livez") => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
-            (&Method::GET, "/readyz") if self.is_ready() => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
-            (&Method::GET, "/readyz") => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "text/plain",
-                "waiting for the first list of every watch: is the CRD installed, and are the rights granted?\n"
-                    .to_owned(),
-            ),
+            (&Method::GET, "/readyz") => match self.waits_for() {
+                None => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
+                Some(what) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("waiting: {what}\n")),
+            },
             (&Method::GET, "/metrics") => {
                 (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", self.metrics.text())
             }
@@ -100,6 +110,10 @@ mod tests {
         let status = |path| health.answer(&Method::GET, path).status().as_u16();
         assert_eq!([status("/livez"), status("/readyz"), status("/metrics"), status("/")], [200, 503, 200, 404]);
         synced.store(true, Ordering::Relaxed);
+        assert_eq!(status("/readyz"), 200);
+        health.wait_for(Some("the resource".into()));
+        assert_eq!(status("/readyz"), 503);
+        health.wait_for(None);
         assert_eq!(status("/readyz"), 200);
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn run(
     if !settings.leader_election {
         return work.await;
     }
-    let namespace = settings.lease_namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+    let namespace = namespace(&client, settings);
     let identity = identity();
     tracing::info!(%namespace, lease = LEASE, %identity, "waiting to be the leader");
     let election = LeaderElection::new(client, &namespace, LEASE, &identity);
@@ -45,8 +45,17 @@ pub(super) async fn run(
     }
 }
 
+/// The operator's own namespace, where its Lease is.
+pub(super) fn namespace(client: &Client, settings: &Settings) -> String {
+    settings.lease_namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned())
+}
+
+/// The pod's name, in a pod.
+pub(super) fn host() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| "landfall".into())
+}
+
 /// The pod's name; elsewhere something that no other process has.
 fn identity() -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "landfall".into());
-    format!("{host}-{}", std::process::id())
+    format!("{}-{}", host(), std::process::id())
 }

@@ -9,6 +9,7 @@ mod backoff;
 mod context;
 mod finalizer;
 mod health;
+mod installed;
 mod leader;
 mod reconcile;
 mod references;
@@ -53,6 +54,12 @@ pub async fn run(
     health: Arc<Health>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    // Before waiting for the Lease: a new version without its resource is not ready, so that an
+    // upgrade leaves the one before at work.
+    tokio::select! {
+        waited = installed::wait(&client, settings, &health) => waited?,
+        () = shutdown.clone() => return Ok(()),
+    }
     let namespaces: Vec<_> = if settings.namespaces.is_empty() {
         vec![None]
     } else {

@@ -18,10 +18,10 @@ use crate::status;
 use crate::text;
 
 /// An event that the API server does not take in this time is dropped: it is news, not state.
-const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest note of an event that the API takes, in bytes.
-const LONGEST_NOTE: usize = 1024;
+pub(super) const LONGEST_NOTE: usize = 1024;
 
 /// Reasons that call for a person.
 const TROUBLE: &[Reason] = &[

@@ -1,7 +1,7 @@
 use super::*;
 use crate::observe::{Trouble, Workload};
-use crate::testing::{smallest, smallest_with, validated};
-use serde_json::json;
+use crate::testing::{server_json, smallest, smallest_with, validated};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 use crate::api::ServerStatus;
@@ -266,4 +266,69 @@ fn an_answer_is_told_at_once() {
         let next = next(Some(&before), Some(1), &outcome, late());
         assert_eq!(patience(Some(&before), &next, &outcome).is_some(), waits, "{verification:?}");
     }
+}
+
+/// What Argo CD, Flux, Helm and their like get to see: `tests/chart/health.rs` has them judge it.
+#[test]
+fn what_health_checks_of_others_see() {
+    let trouble = |reason| Observation {
+        trouble: Some(Trouble { reason, hint: "It does not work.".into(), detail: None }),
+        ..observation(Workload::Down)
+    };
+    let fine = known(Standing::True, Reason::Verified, true, None);
+    let observed = |spec: &Value, observation: &Observation, pending: &[String]| {
+        let verification = if observation.workload == Workload::Up { &fine } else { &Verification::Waiting };
+        let server = validated(spec).expect("valid");
+        next(None, Some(1), &Outcome::Observed { server: &server, observation, verification, pending }, early())
+    };
+    let plain = |observation: &Observation| observed(&smallest(), observation, &[]);
+    let report = |outcome: &Outcome<'_>| next(None, Some(1), outcome, early());
+    let held_back = ["Deployment \"echo\"".to_owned()];
+    let wrong = smallest_with(&json!({"env": [{"name": ""}]}));
+    let mut unresolved = validated(&smallest()).expect("valid");
+    unresolved.missing.push("ConfigMap \"settings\" does not exist".to_owned());
+    let waiting = Outcome::Observed {
+        server: &unresolved,
+        observation: &observation(Workload::Down),
+        verification: &Verification::Waiting,
+        pending: &[],
+    };
+    let suspended = smallest_with(&json!({"suspend": true}));
+    let conflict = ApplyError::NameConflict {
+        kind: "Service".into(),
+        name: "echo".into(),
+        owner: "was not made by Landfall".into(),
+    };
+    let unseen = MCPServerStatus { observed_generation: Some(-1), ..MCPServerStatus::default() };
+    let cases = [
+        ("new", smallest(), 1, unseen),
+        ("pending", smallest(), 1, plain(&observation(Workload::Unseen))),
+        ("starting", smallest(), 1, plain(&observation(Workload::Down))),
+        ("rolling-out", smallest(), 1, plain(&observation(Workload::RollingOut { serving: true }))),
+        ("crash-looping", smallest(), 1, plain(&trouble(Reason::CrashLooping))),
+        ("missing-reference", smallest(), 1, report(&waiting)),
+        ("ready", smallest(), 1, plain(&observation(Workload::Up))),
+        ("ready-before-a-change", smallest(), 2, plain(&observation(Workload::Up))),
+        ("scaled-to-zero", smallest(), 1, plain(&observation(Workload::ScaledToZero))),
+        ("stuck", smallest(), 1, plain(&observation(Workload::Stuck { serving: true }))),
+        ("invalid", wrong.clone(), 1, report(&Outcome::Invalid(&validated(&wrong).expect_err("invalid")))),
+        ("undecodable", smallest(), 1, report(&Outcome::Undecodable("invalid type"))),
+        ("name-conflict", smallest(), 1, report(&Outcome::Refused(&conflict))),
+        ("suspended", suspended.clone(), 1, observed(&suspended, &observation(Workload::Up), &[])),
+        (
+            "suspended-before-a-change",
+            suspended.clone(),
+            1,
+            observed(&suspended, &observation(Workload::Up), &held_back),
+        ),
+        ("resumed", smallest(), 2, observed(&suspended, &observation(Workload::Up), &held_back)),
+    ];
+    let objects = cases.map(|(name, spec, generation, status)| {
+        let mut object = server_json(&spec);
+        object["metadata"]["name"] = json!(name);
+        object["metadata"]["generation"] = json!(generation);
+        object["status"] = json!(status);
+        object
+    });
+    insta::assert_snapshot!("seen_by_others", serde_saphyr::to_string(&objects).expect("YAML"));
 }

@@ -8,6 +8,7 @@ mod conflict;
 mod defaults;
 mod dependencies;
 mod drift;
+mod installed;
 mod lifecycle;
 mod process;
 mod quiet;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let tests = tests![
         // The longest first: tests start in this order.
         quiet::a_quiet_minute_and_a_silent_restart,
+        installed::a_missing_or_older_resource_is_told_and_waited_for,
         process::another_replica_takes_over,
         scaling::an_autoscaler_of_the_spec_keeps_its_number,
         scaling::an_autoscaler_of_somebody_else_keeps_its_number,

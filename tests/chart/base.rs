@@ -47,7 +47,7 @@ fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
     objects.into_iter().map(named).collect()
 }
 
-/// The first place where two objects differ. kubectl writes the number 1.0 as 1.
+/// The first place where two objects differ.
 fn difference(path: &str, left: &Value, right: &Value) -> Option<String> {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => left.keys().chain(right.keys()).find_map(|key| {
@@ -58,7 +58,6 @@ fn difference(path: &str, left: &Value, right: &Value) -> Option<String> {
             let mut pairs = left.iter().zip(right).enumerate();
             pairs.find_map(|(index, (left, right))| difference(&format!("{path}[{index}]"), left, right))
         }
-        (Value::Number(left), Value::Number(right)) if left.as_f64() == right.as_f64() => None,
         _ if left == right => None,
         _ => Some(format!(" at {path}: {left} and {right}")),
     }

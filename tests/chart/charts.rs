@@ -72,6 +72,11 @@ impl Charts {
         manifests(&self.helm.run_with(&values.to_string(), &arguments)?)
     }
 
+    /// For files that a test makes.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn source(&self, chart: &str) -> PathBuf {
         self.folder.join("source").join(chart)
     }

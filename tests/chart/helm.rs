@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use landfall_cluster::binaries::{Package, Source, Tool};
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -52,26 +53,34 @@ impl Helm {
 
     /// The same, with this on its standard input.
     pub fn run_with(&self, input: &str, arguments: &[&str]) -> Result<String> {
-        let mut child = Command::new(&self.program)
-            .args(arguments)
+        let mut helm = Command::new(&self.program);
+        helm.args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("HELM_CACHE_HOME", self.home.join("cache"))
             .env("HELM_CONFIG_HOME", self.home.join("config"))
-            .env("HELM_DATA_HOME", self.home.join("data"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", self.program.display()))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // Helm may end without having read it.
-            let _ = stdin.write_all(input.as_bytes());
-        }
-        let output = child.wait_with_output()?;
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        if !output.status.success() {
-            bail!("helm {}: {printed}{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(printed)
+            .env("HELM_DATA_HOME", self.home.join("data"));
+        run(&mut helm, input)
     }
+}
+
+/// What a program prints, given this on its standard input, or an error with what it complains about.
+pub fn run(program: &mut Command, input: &str) -> Result<String> {
+    let mut child = program
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {program:?}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // It may end without having read it.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output()?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let arguments: Vec<_> = program.get_args().map(OsStr::to_string_lossy).collect();
+        let name = Path::new(program.get_program()).file_name().unwrap_or_default().to_string_lossy();
+        bail!("{name} {}: {printed}{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(printed)
 }

@@ -5,10 +5,15 @@ mod support;
 
 mod base;
 mod charts;
+mod drift;
+mod gitops;
 mod helm;
+mod judges;
 mod node;
+mod observability;
 mod rendered;
 mod rights;
+mod schemas;
 mod values;
 
 use anyhow::Result;
@@ -27,6 +32,8 @@ use node::Node;
 enum Test {
     /// What the charts render: needs no cluster.
     Rendering(fn(&Charts) -> Result<()>),
+    /// What others make of it: takes programs that are built first.
+    Judged(for<'a> fn(&'a Charts) -> LocalBoxFuture<'a, Result<()>>),
     /// What becomes of it on a node.
     OnNode(for<'a> fn(&'a Node, &'a Charts) -> LocalBoxFuture<'a, Result<()>>),
 }
@@ -34,6 +41,12 @@ enum Test {
 macro_rules! renderings {
     ($($module:ident :: $name:ident),+ $(,)?) => {
         [$((concat!(stringify!($module), "::", stringify!($name)), Test::Rendering($module::$name))),+]
+    };
+}
+
+macro_rules! judged {
+    ($($module:ident :: $name:ident),+ $(,)?) => {
+        [$((concat!(stringify!($module), "::", stringify!($name)), Test::Judged(|charts| Box::pin($module::$name(charts))))),+]
     };
 }
 
@@ -56,6 +69,7 @@ impl Bench {
             let charts = self.charts.get_or_try_init(Charts::package).await?;
             match test {
                 Test::Rendering(test) => test(charts),
+                Test::Judged(test) => test(charts).await,
                 Test::OnNode(test) => test(self.node.get_or_try_init(Node::start).await?, charts).await,
             }
         })
@@ -77,8 +91,17 @@ fn main() -> Result<ExitCode> {
         values::every_setting_of_the_operator_is_a_value,
         values::every_value_is_documented,
         base::the_kustomize_base_is_the_default_rendering,
+        observability::the_chart_has_both,
+    ];
+    let judged = judged![
+        gitops::every_status_is_understood,
+        gitops::the_manifests_of_the_docs_are_valid,
+        observability::alerts_fire_when_they_should,
+        observability::the_dashboard_asks_for_what_there_is,
+        schemas::what_is_rendered_fits_every_kubernetes,
     ];
     let on_node = on_node![
+        drift::what_was_applied_from_git_shows_no_drift,
         node::a_first_day_and_every_day_after_with_helm_3,
         node::a_first_day_and_every_day_after_with_helm_4,
         node::listed_namespaces_need_no_rights_elsewhere,
@@ -94,8 +117,8 @@ fn main() -> Result<ExitCode> {
 
     let runtime = Runtime::new()?;
     let bench = Arc::new(Bench { runtime, charts: OnceCell::new(), node: OnceCell::new() });
-    let trials = renderings.into_iter().chain(on_node).map(|(name, test)| {
-        let missing = if matches!(test, Test::Rendering(_)) { &no_helm } else { &no_node };
+    let trials = renderings.into_iter().chain(judged).chain(on_node).map(|(name, test)| {
+        let missing = if matches!(test, Test::OnNode(_)) { &no_node } else { &no_helm };
         let bench = Arc::clone(&bench);
         Trial::test(name, move || Ok(bench.run(&test).map_err(|error| format!("{error:#}"))?))
             .with_ignored_flag(missing.is_some())

@@ -12,7 +12,7 @@ use landfall_cluster::binaries::Tool;
 use landfall_cluster::{Cluster, Size};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +21,12 @@ use crate::charts::{Charts, NAMESPACE, RELEASE, root};
 use crate::helm::{HELM_3, HELM_4, Helm};
 use crate::support::{PATIENCE, Space, World, apply, audit, client, edit, from_yaml, stays, until};
 
-const DEPLOYMENT: &str = "landfall-operator";
+pub const DEPLOYMENT: &str = "landfall-operator";
 const CRD: &str = "mcpservers.landfall.dev";
 const ACCOUNT: &str = "system:serviceaccount:landfall-system:landfall-operator";
 
 /// The sample, whose image is the example server.
-const SAMPLE: &str = include_str!("../../config/samples/echo.yaml");
+pub const SAMPLE: &str = include_str!("../../config/samples/echo.yaml");
 
 /// A node that has the images, and nothing of Landfall yet.
 pub struct Node {
@@ -58,11 +58,20 @@ impl Node {
         }
     }
 
-    async fn helm(&self, tool: &Tool) -> Result<Helm> {
-        Helm::make(tool, self.world.cluster.directory(), self.world.cluster.kubeconfig()).await
+    pub fn kubeconfig(&self) -> &Path {
+        self.world.cluster.kubeconfig()
     }
 
-    fn in_system<K>(&self) -> Api<K>
+    /// A namespace for one test.
+    pub async fn space(&self, name: &str) -> Result<Space> {
+        self.world.space(name).await
+    }
+
+    async fn helm(&self, tool: &Tool) -> Result<Helm> {
+        Helm::make(tool, self.world.cluster.directory(), self.kubeconfig()).await
+    }
+
+    pub fn in_system<K>(&self) -> Api<K>
     where
         K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
     {
@@ -97,7 +106,7 @@ impl Node {
     }
 
     /// Takes away what an uninstall keeps, so that each test has a first day.
-    async fn forget_everything(&self) -> Result<()> {
+    pub async fn forget_everything(&self) -> Result<()> {
         let crds: Api<CustomResourceDefinition> = Api::all(self.world.admin.clone());
         crds.delete(CRD, &DeleteParams::default()).await?;
         until("the resource is gone", PATIENCE, async || crds.get_opt(CRD).await.ok()?.is_none().then_some(())).await
@@ -146,7 +155,7 @@ async fn a_first_day_and_every_day_after(node: &Node, charts: &Charts, tool: &To
     let chart = charts.archive("landfall");
     node.release(&helm, "install", &[&charts.earlier()?]).await?;
     ensure!(!node.has_column("Tools").await?);
-    let space = node.world.space(tool.source.name).await?;
+    let space = node.space(tool.source.name).await?;
     add_sample(&space).await?;
     let first = pods(&space).await?;
     ensure!(first.len() == 1, "{first:?}");
@@ -224,7 +233,7 @@ pub async fn listed_namespaces_need_no_rights_elsewhere(node: &Node, charts: &Ch
     // A cluster administrator does this once; the operator is then somebody's who has no such rights.
     helm.run(&["install", "landfall-crds", &charts.archive("landfall-crds"), "--namespace", NAMESPACE])?;
     let (first, second, other) =
-        (node.world.space("team-a").await?, node.world.space("team-b").await?, node.world.space("team-c").await?);
+        (node.space("team-a").await?, node.space("team-b").await?, node.space("team-c").await?);
     let namespaces = format!("namespaces={{{},{}}}", first.name, second.name);
     let values = ["--set", &namespaces, "--set", "watchSecrets=true", "--set", "crds.install=false"];
     node.release(&helm, "install", &[&[charts.archive("landfall").as_str()][..], &values].concat()).await?;

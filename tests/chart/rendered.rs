@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::charts::{Charts, NAMESPACE, manifests, of_kind, root};
 
 /// Everything that can be switched on at once.
-fn all_of_it() -> Value {
+pub fn all_of_it() -> Value {
     json!({
         "replicas": 2,
         "watchSecrets": true,
@@ -21,13 +21,17 @@ fn all_of_it() -> Value {
         "nodeSelector": {"pool": "system"},
         "tolerations": [{"key": "system", "operator": "Exists"}],
         "affinity": {"podAntiAffinity": {}},
-        "topologySpreadConstraints": [{"maxSkew": 1}],
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {}},
+        ],
         "priorityClassName": "system-cluster-critical",
         "podDisruptionBudget": {"enabled": true, "maxUnavailable": "50%"},
         "serviceAccount": {"name": "own", "annotations": {"note": "x"}},
         "metrics": {
             "service": {"port": 9090, "annotations": {"note": "x"}},
             "serviceMonitor": {"enabled": true, "interval": "1m", "labels": {"release": "prometheus"}},
+            "prometheusRule": {"enabled": true},
+            "dashboard": {"enabled": true},
         },
         "networkPolicy": {"enabled": true, "metricsFrom": [{"namespaceSelector": {}}]},
         "crds": {"labels": {"team": "a"}, "annotations": {"note": "x"}},
@@ -39,7 +43,7 @@ fn all_of_it() -> Value {
 pub fn every_set_of_values_renders(charts: &Charts) -> Result<()> {
     let objects = charts.render("landfall", &all_of_it())?;
     let one = |kind| of_kind(&objects, kind).first().copied().with_context(|| format!("there is no {kind}"));
-    for kind in ["PodDisruptionBudget", "ServiceMonitor", "NetworkPolicy", "Service"] {
+    for kind in ["PodDisruptionBudget", "ServiceMonitor", "PrometheusRule", "ConfigMap", "NetworkPolicy", "Service"] {
         ensure!(one(kind)?["metadata"]["labels"]["team"] == "a", "{kind}");
     }
     let deployment = one("Deployment")?;

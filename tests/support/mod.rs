@@ -102,11 +102,32 @@ impl World {
         let cluster = Cluster::start(size).await?;
         let admin = client(cluster.kubeconfig()).await?;
         let world = Self { cluster, admin };
-        let crds: Api<CustomResourceDefinition> = Api::all(world.admin.clone());
-        apply(&crds, from_yaml(include_str!("../../crds/mcpservers.yaml"))?).await?;
+        world.install(from_yaml(include_str!("../../crds/mcpservers.yaml"))?).await?;
+        world.grant().await?;
+        prepare(&world).await?;
+        Ok(world)
+    }
+
+    /// A cluster for one test alone, without the resource.
+    pub async fn without_resource() -> Result<Self> {
+        let cluster = Cluster::start(Size::ControlPlane).await?;
+        let admin = client(cluster.kubeconfig()).await?;
+        let world = Self { cluster, admin };
+        world.grant().await?;
+        Ok(world)
+    }
+
+    /// Installs a version of the resource, and waits until it is served.
+    pub async fn install(&self, crd: CustomResourceDefinition) -> Result<()> {
+        let crds: Api<CustomResourceDefinition> = Api::all(self.admin.clone());
+        apply(&crds, crd).await?;
         let established = kube::runtime::conditions::is_crd_established();
         kube::runtime::wait::await_condition(crds, "mcpservers.landfall.dev", established).await?;
-        let roles: Api<ClusterRole> = Api::all(world.admin.clone());
+        Ok(())
+    }
+
+    async fn grant(&self) -> Result<()> {
+        let roles: Api<ClusterRole> = Api::all(self.admin.clone());
         for role in [
             include_str!("../../config/rbac/cluster_role.yaml"),
             include_str!("../../config/rbac/watch_secrets.yaml"),
@@ -116,8 +137,7 @@ impl World {
         ] {
             apply(&roles, from_yaml(role)?).await?;
         }
-        prepare(&world).await?;
-        Ok(world)
+        Ok(())
     }
 
     /// A namespace for one test.

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 use crate::Size;
 pub use build::{Package, Source};
 use build::{built, make};
-use modules::MODULES;
 pub use modules::Program;
+use modules::modules;
 pub use tool::Tool;
 
 const CONTROL_PLANE: [Program; 4] = [Program::Etcd, Program::ApiServer, Program::ControllerManager, Program::Kubectl];
@@ -30,7 +30,7 @@ impl Binaries {
     /// Builds what is not there yet. The first time takes minutes; progress goes to stderr.
     pub async fn make(size: Size) -> Result<Self> {
         let programs = programs(size);
-        for module in &MODULES {
+        for module in modules()? {
             let mut wanted = Vec::new();
             for program in module.programs.iter().filter(|own| programs.contains(own)) {
                 if locate(*program)?.is_none() {
@@ -80,7 +80,7 @@ fn locate(program: Program) -> Result<Option<PathBuf>> {
             return Ok(Some(given));
         }
     }
-    let Some(module) = MODULES.iter().find(|module| module.programs.contains(&program)) else {
+    let Some(module) = modules()?.find(|module| module.programs.contains(&program)) else {
         bail!("no module builds {}", program.name());
     };
     built(&module.source, program.name())

@@ -4,7 +4,14 @@
 //! `go mod tidy` in that folder, and change what is said about it here. Another minor version is
 //! another folder.
 
+use std::iter;
+
+use anyhow::{Context, Result};
+
 use super::build::{Package, Source, Version};
+
+/// Variable that chooses another Kubernetes than the first one, such as `1.35`.
+const CHOICE: &str = "LANDFALL_KUBERNETES";
 
 /// A program of the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,7 +74,36 @@ macro_rules! go_files {
     };
 }
 
-pub const MODULES: [Module; 4] = [
+macro_rules! kubernetes {
+    ($folder:literal, $minor:literal, $full:literal) => {
+        Module {
+            source: Source {
+                name: $folder,
+                files: go_files!($folder: "go.mod", "go.sum"),
+                duration: "about 6 minutes on two cores",
+                version: Some(Version { major: "1", minor: $minor, full: $full }),
+            },
+            programs: &[
+                Program::ApiServer,
+                Program::ControllerManager,
+                Program::Kubectl,
+                Program::Kubelet,
+                Program::KubeProxy,
+                Program::Scheduler,
+            ],
+        }
+    };
+}
+
+/// The first one is used where nothing else is asked for.
+static KUBERNETES: [Module; 4] = [
+    kubernetes!("kubernetes-1.34", "34", "v1.34.4"),
+    kubernetes!("kubernetes-1.33", "33", "v1.33.13"),
+    kubernetes!("kubernetes-1.35", "35", "v1.35.4"),
+    kubernetes!("kubernetes-1.36", "36", "v1.36.3"),
+];
+
+static OTHERS: [Module; 3] = [
     Module {
         source: Source {
             name: "etcd-3.6",
@@ -76,22 +112,6 @@ pub const MODULES: [Module; 4] = [
             version: None,
         },
         programs: &[Program::Etcd],
-    },
-    Module {
-        source: Source {
-            name: "kubernetes-1.34",
-            files: go_files!("kubernetes-1.34": "go.mod", "go.sum"),
-            duration: "about 6 minutes on two cores",
-            version: Some(Version { major: "1", minor: "34", full: "v1.34.4" }),
-        },
-        programs: &[
-            Program::ApiServer,
-            Program::ControllerManager,
-            Program::Kubectl,
-            Program::Kubelet,
-            Program::KubeProxy,
-            Program::Scheduler,
-        ],
     },
     Module {
         source: Source {
@@ -112,3 +132,40 @@ pub const MODULES: [Module; 4] = [
         programs: &[Program::Pause],
     },
 ];
+
+/// What a cluster is built from, with the Kubernetes that was chosen.
+pub fn modules() -> Result<impl Iterator<Item = &'static Module>> {
+    let kubernetes = match std::env::var(CHOICE) {
+        Ok(version) => chosen(&version)?,
+        Err(_) => &KUBERNETES[0],
+    };
+    Ok(iter::once(kubernetes).chain(&OTHERS))
+}
+
+fn chosen(version: &str) -> Result<&'static Module> {
+    let name = format!("kubernetes-{version}");
+    KUBERNETES.iter().find(|module| module.source.name == name).with_context(|| {
+        let known = KUBERNETES.each_ref().map(|it| it.source.name.trim_start_matches("kubernetes-"));
+        format!("{CHOICE}={version}: there are only {}", known.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_kubernetes_can_be_chosen_and_what_is_not_there_is_named() -> Result<()> {
+        for module in &KUBERNETES {
+            let version = module.source.version.as_ref().context("no version")?;
+            let name = format!("{}.{}", version.major, version.minor);
+            assert!(version.full.starts_with(&format!("v{name}.")), "{version:?}");
+            assert_eq!(chosen(&name)?.source.name, module.source.name);
+            let pin = format!("k8s.io/kubernetes {}\n", version.full);
+            assert!(module.source.files[0].1.contains(&pin), "{name}: go.mod has another version");
+        }
+        let error = chosen("1.2").err().context("1.2 was found")?;
+        assert!(error.to_string().contains("only 1.34, 1.33"), "{error}");
+        Ok(())
+    }
+}
