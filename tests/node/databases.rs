@@ -49,13 +49,15 @@ async fn images(world: &World) -> Result<&'static Images> {
 
 /// The example server with both databases. One finds its variable by the dependency's name alone.
 fn shop(images: &Images, storage: &Value) -> Value {
+    // Several tests make databases at once, and a busy disk takes long to flush a thousand new files.
+    let quickly = json!([{"name": "POSTGRES_INITDB_ARGS", "value": "--no-sync"}]);
     json!({
         "image": ECHO,
         "port": 3001,
         "env": [{"name": "POSTGRES_URL", "value": "$(DB_URL)"}],
         "dependencies": [
             {"name": "redis", "preset": "redis", "image": images.redis, "storage": storage},
-            {"name": "db", "preset": "postgres", "image": images.postgres, "storage": storage},
+            {"name": "db", "preset": "postgres", "image": images.postgres, "storage": storage, "env": quickly},
         ],
     })
 }
