@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::health::Health;
 use super::leader;
@@ -20,7 +20,10 @@ use crate::settings::Settings;
 use crate::text;
 
 /// Between two looks.
-const LOOK_AGAIN: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What was installed a moment ago takes the API server a few seconds to show: no news for a log.
+const NEWS_AFTER: Duration = Duration::from_secs(6);
 
 /// More fields than these are only counted.
 const MOST_NAMED: usize = 5;
@@ -65,10 +68,14 @@ fn named(fields: &[String]) -> String {
 /// Waits; meanwhile the log, `/readyz` and an event say for what.
 pub(super) async fn wait(client: &Client, settings: &Settings, health: &Health) -> anyhow::Result<()> {
     let known = serde_json::to_value(mcpserver_crd()?)?["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
-    let mut told = None;
+    let (mut told, mut seen) = (None, None);
     while let Some(problem) = look(client, &known).await {
         health.wait_for(Some(problem.to_string()));
-        if told.as_ref() != Some(&problem) {
+        let since = match &seen {
+            Some((same, since)) if *same == problem => *since,
+            _ => seen.insert((problem.clone(), Instant::now())).1,
+        };
+        if told.as_ref() != Some(&problem) && since.elapsed() >= NEWS_AFTER {
             tracing::error!("waiting: {problem}");
             publish(client, settings, &problem).await;
             told = Some(problem);

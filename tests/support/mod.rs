@@ -123,6 +123,12 @@ impl World {
         apply(&crds, crd).await?;
         let established = kube::runtime::conditions::is_crd_established();
         kube::runtime::wait::await_condition(crds, "mcpservers.landfall.dev", established).await?;
+        // Its schema is shown a moment later than it is served.
+        let is_shown = async || {
+            let request = hyper::Request::get("/openapi/v3/apis/landfall.dev/v1alpha1").body(Vec::new()).ok()?;
+            self.admin.request_text(request).await.ok()
+        };
+        until("the schema of the resource is shown", PATIENCE, is_shown).await?;
         Ok(())
     }
 
