@@ -15,7 +15,7 @@ CLUSTER_TOOL := cargo run --quiet --locked --package landfall-cluster --
 IMAGES := target/images
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint generate image images requirements clean
+.PHONY: help demo test unit lint generate image images servers requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -53,6 +53,9 @@ images: ## Makes the images of the tests and the demo, without a container engin
 	  $(CLUSTER_TOOL) image --name "localhost/landfall/echo-server:$${it#*:}" --file /echo-server=$(IMAGES)/echo-server \
 	    --entrypoint /echo-server --user 65532 --port 3001 --output "$(IMAGES)/$${it%:*}.tar"; \
 	done
+
+servers: ## Makes images of real MCP servers from npm, PyPI and Go modules, for the tests.
+	@tests/servers/images $(IMAGES)
 
 requirements: ## Installs what is missing on Debian and Ubuntu, as root; elsewhere says what is missing.
 	@tests/requirements

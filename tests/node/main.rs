@@ -4,6 +4,7 @@
 mod support;
 
 mod kubectl;
+mod sdks;
 mod serving;
 mod trouble;
 
@@ -22,7 +23,7 @@ pub const ECHO: &str = "localhost/landfall/echo-server:0.1.0";
 pub const ECHO_NEXT: &str = "localhost/landfall/echo-server:0.2.0";
 
 fn main() -> ExitCode {
-    let tests = tests![
+    let mut tests = tests![
         serving::the_sample_answers_tool_calls_and_leaves_nothing_behind,
         serving::a_new_image_takes_over_without_a_gap,
         serving::an_image_that_cannot_be_pulled_leaves_the_old_pod_serving,
@@ -31,6 +32,14 @@ fn main() -> ExitCode {
         trouble::a_server_that_dies_is_not_ready_until_it_is_back,
         kubectl::the_everyday_commands_work,
     ];
+    match sdks::missing() {
+        Some(missing) => eprintln!("skipped: servers of the SDKs: {missing} is missing"),
+        None => tests.extend(tests![
+            sdks::everything_of_npm_answers,
+            sdks::a_server_of_the_go_sdk_answers,
+            sdks::a_server_that_checks_the_host_answers_once_it_knows_its_names,
+        ]),
+    }
     support::run(Size::Node, tests, |world| Box::pin(load_images(world)))
 }
 
@@ -43,6 +52,9 @@ async fn load_images(world: &World) -> Result<()> {
     ensure!(made.context("make is not installed")?.success(), "`make images` failed");
     for archive in ["echo-server.tar", "echo-server-next.tar"] {
         world.cluster.load_image(&root().join("target/images").join(archive)).await?;
+    }
+    if sdks::missing().is_none() {
+        sdks::load_images(world).await?;
     }
     Ok(())
 }
