@@ -17,7 +17,7 @@ CLUSTER_TOOL := cargo run --quiet --locked --package landfall-cluster --
 IMAGES := target/images
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions unit bench lint generate image images databases release release-binaries checksums requirements clean
+.PHONY: help demo test test-versions unit bench lint generate image images databases servers release release-binaries checksums requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -67,6 +67,9 @@ images: ## Makes the images of the tests and the demo, without a container engin
 
 databases: ## Makes images of real databases from packages of Debian or Ubuntu, for the tests.
 	@tests/databases/images $(IMAGES)
+
+servers: ## Makes images of real MCP servers from npm, PyPI and Go modules, for the tests.
+	@tests/servers/images $(IMAGES)
 
 release: ## Makes all of a release in dist/: binary and image of this architecture, charts, bill of materials, checksums.
 	@PROFILE=$(PROFILE) .ci/release

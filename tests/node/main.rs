@@ -5,6 +5,7 @@ mod support;
 
 mod databases;
 mod kubectl;
+mod sdks;
 mod serving;
 mod trouble;
 mod verification;
@@ -47,6 +48,14 @@ fn main() -> ExitCode {
             databases::a_server_waits_for_its_databases_before_it_first_starts,
         ]),
     }
+    match sdks::missing() {
+        Some(missing) => eprintln!("skipped: servers of the SDKs: {missing} is missing"),
+        None => tests.extend(tests![
+            sdks::everything_of_npm_answers,
+            sdks::a_server_of_the_go_sdk_answers,
+            sdks::a_server_that_checks_the_host_answers_once_it_knows_its_names,
+        ]),
+    }
     if std::env::var_os("LANDFALL_BENCH").is_some() {
         tests = tests![verification::bench_ready_after_the_first_call];
     }
@@ -62,6 +71,9 @@ async fn load_images(world: &World) -> Result<()> {
     ensure!(made.context("make is not installed")?.success(), "`make images` failed");
     for archive in ["echo-server.tar", "echo-server-next.tar"] {
         world.cluster.load_image(&root().join("target/images").join(archive)).await?;
+    }
+    if sdks::missing().is_none() {
+        sdks::load_images(world).await?;
     }
     Ok(())
 }

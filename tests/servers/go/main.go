@@ -1,4 +1,4 @@
-// Command server is an MCP server of the Go SDK with two tools: server PORT.
+// Command server is an MCP server of the Go SDK with two tools: server PORT on loopback, or server ADDRESS:PORT.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -41,5 +42,9 @@ func main() {
 	http.Handle("/stateless", mcp.NewStreamableHTTPHandler(get, &mcp.StreamableHTTPOptions{Stateless: true}))
 	http.Handle("/json", mcp.NewStreamableHTTPHandler(get, &mcp.StreamableHTTPOptions{JSONResponse: true}))
 	http.Handle("/sse", mcp.NewSSEHandler(get, nil))
-	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Args[1], nil))
+	address := os.Args[1]
+	if !strings.Contains(address, ":") {
+		address = "127.0.0.1:" + address
+	}
+	log.Fatal(http.ListenAndServe(address, nil))
 }

@@ -1,0 +1,79 @@
+//! Real servers of the SDKs in use, in images made from their packages, each described by an
+//! `MCPServer` and nothing else.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::process::Command;
+use std::sync::Arc;
+
+use crate::root;
+use crate::support::{Space, World};
+
+/// Why the images cannot be made here.
+pub fn missing() -> Option<String> {
+    let works = |program: &str, argument: &str| {
+        Command::new(program).arg(argument).output().is_ok_and(|it| it.status.success())
+    };
+    let programs = [("node", "--version"), ("npm", "--version"), ("python3", "--version"), ("go", "version")];
+    let absent = programs.into_iter().find(|(program, argument)| !works(program, argument));
+    let venv = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
+    let absent = absent.map(|(program, _)| program.to_owned());
+    absent.or_else(|| (!venv.is_ok_and(|it| it.status.success())).then(|| "python3-venv".to_owned()))
+}
+
+/// Makes the images and gives them to the node.
+pub async fn load_images(world: &World) -> Result<()> {
+    let made = Command::new("make").arg("servers").current_dir(root()).env_remove("MAKEFLAGS").status();
+    ensure!(made.context("make is not installed")?.success(), "`make servers` failed");
+    for name in ["everything", "python", "go"] {
+        world.cluster.load_image(&root().join("target/images").join(name).with_extension("tar")).await?;
+    }
+    Ok(())
+}
+
+/// Its default is the older transport, and its port comes from a variable.
+pub async fn everything_of_npm_answers(world: Arc<World>) -> Result<()> {
+    let spec = json!({
+        "image": "localhost/landfall/everything:1", "port": 3001,
+        "args": ["streamableHttp"], "env": [{"name": "PORT", "value": "$(MCP_PORT)"}],
+    });
+    answers(&world, "everything", &spec).await
+}
+
+pub async fn a_server_of_the_go_sdk_answers(world: Arc<World>) -> Result<()> {
+    let spec = json!({"image": "localhost/landfall/go:1", "port": 8080, "args": ["0.0.0.0:$(MCP_PORT)"]});
+    answers(&world, "go", &spec).await
+}
+
+/// The Python SDK answers only to hosts that it was told of.
+pub async fn a_server_that_checks_the_host_answers_once_it_knows_its_names(world: Arc<World>) -> Result<()> {
+    let spec = json!({
+        "image": "localhost/landfall/python:1", "port": 8000,
+        "env": [{"name": "ALLOWED_HOSTS", "value": "$(MCP_ALLOWED_HOSTS)"}],
+    });
+    answers(&world, "python", &spec).await?;
+
+    let space = world.space("sdk-python-strict").await?;
+    let url = start(&space, &json!({"image": "localhost/landfall/python:1", "port": 8000})).await?;
+    let refusal = crate::support::until("its refusal", crate::support::PATIENCE, async || {
+        let error = world.call(&url, "x").await.err()?.to_string();
+        error.contains("421").then_some(error)
+    });
+    refusal.await.map(drop)
+}
+
+async fn answers(world: &Arc<World>, name: &str, spec: &Value) -> Result<()> {
+    let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
+    let space = world.space_with(&format!("sdk-{name}"), &labels).await?;
+    let url = start(&space, spec).await?;
+    let answer = world.first_call(&url, "from its package").await?;
+    ensure!(answer.contains("from its package"), "{answer}");
+    Ok(())
+}
+
+async fn start(space: &Space, spec: &Value) -> Result<String> {
+    let operator = space.operator(&[]).await?;
+    space.server("server", spec).await?;
+    let server = space.until_ready_is("server", "True", "Ready").await.with_context(|| operator.log())?;
+    server.status.and_then(|it| it.url).context("the status has a URL")
+}
