@@ -66,7 +66,7 @@ async fn answers(world: &Arc<World>, name: &str, spec: &Value) -> Result<()> {
     let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
     let space = world.space_with(&format!("sdk-{name}"), &labels).await?;
     let url = start(&space, spec).await?;
-    let answer = world.first_call(&url, "from its package").await?;
+    let answer = world.call(&url, "from its package").await?;
     ensure!(answer.contains("from its package"), "{answer}");
     Ok(())
 }
