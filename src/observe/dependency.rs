@@ -50,7 +50,7 @@ fn trouble(
 ) -> (Option<Trouble>, Option<Duration>) {
     let part = &dependency.pod.part;
     if !dependency.waits_for.is_empty() {
-        let hint = format!("It starts when {} is ready.", dependency.waits_for.join(", "));
+        let hint = format!("It starts when these are ready: {}.", dependency.waits_for.join(", "));
         return (Some(Trouble::new(Reason::WaitingForDependencies, &hint, None)), None);
     }
     let rollout = rollout(part, children);

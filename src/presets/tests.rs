@@ -1,3 +1,4 @@
+use super::Upgrade;
 use super::{Account, DataVersion, parse_tag};
 use crate::api::PresetName;
 
@@ -71,4 +72,27 @@ fn every_entry_is_complete() {
         assert_eq!(made(credentials.username), known("USERNAME"), "{name}");
         assert_eq!(made(credentials.database), known("DATABASE"), "{name}");
     }
+}
+
+#[test]
+fn the_table_is_documented() {
+    let row = |name: &PresetName| {
+        let preset = name.preset();
+        let data = preset.data.as_ref().map_or_else(String::new, |it| format!("`{}`, {}", it.path, it.size));
+        let password = match &preset.credentials {
+            None => "none",
+            Some(credentials) if credentials.by_default => "yes",
+            Some(_) => "on demand",
+        };
+        let upgrade = match preset.upgrade {
+            Upgrade::WithinMajor => "within the major",
+            Upgrade::MajorByMajor => "one major at a time",
+            Upgrade::MinorByMinor => "one minor at a time",
+            Upgrade::Forward => "any newer",
+        };
+        let (image, port, user) = (preset.image_of(None), preset.ports[0].1, preset.user);
+        format!("| `{name}` | `{image}` | {port} | {data} | {user} | {password} | {upgrade} |\n")
+    };
+    let table: String = PresetName::ALL.iter().map(row).collect();
+    assert!(include_str!("../../docs/dependencies.md").contains(&table), "docs/dependencies.md should have\n{table}");
 }

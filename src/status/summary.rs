@@ -155,7 +155,7 @@ fn available(server: &ValidatedServer, observation: &Observation) -> Statement {
         Workload::Waiting => new(
             Truth::False,
             Reason::WaitingForDependencies,
-            &format!("The first pods start when {} is ready.", server.waits_for.join(", ")),
+            &format!("The first pods start when these are ready: {}.", server.waits_for.join(", ")),
         ),
         Workload::Unseen => new(Truth::Unknown, Reason::Pending, "The Deployment's controller has not reported yet."),
         _ => new(Truth::False, Reason::Starting, "No pod passes its readiness check yet."),

@@ -45,7 +45,7 @@ pub async fn the_database_comes_first_and_then_the_server(world: Arc<World>) -> 
     space.server("shop", &shop(&dependencies)).await?;
     let server = space.until_ready_is("shop", "False", "WaitingForDependencies").await?;
     let available = condition(&server, "Available").context("Available")?;
-    ensure!(available.message == "The first pods start when db, plugin is ready.", "{}", available.message);
+    ensure!(available.message == "The first pods start when these are ready: db, plugin.", "{}", available.message);
     ensure!(names::<StatefulSet>(&space).await? == ["shop-db"] && names::<Deployment>(&space).await?.is_empty());
     ensure!(names::<Service>(&space).await? == ["shop", "shop-db", "shop-db-headless", "shop-plugin"]);
     ensure!(names::<PersistentVolumeClaim>(&space).await? == ["shop-db-storage"]);
