@@ -13,9 +13,11 @@ PROFILE := release
 VERSION := $(shell sed -nE '/^\[workspace.package\]/,/^$$/ s/^version = "(.*)"/\1/p' Cargo.toml)
 CLUSTER_TOOL := cargo run --quiet --locked --package landfall-cluster --
 IMAGES := target/images
+# For each fuzz target.
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint generate image images servers requirements clean
+.PHONY: help demo test unit fuzz lint generate image images servers requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -28,6 +30,12 @@ test: requirements ## Everything: unit, snapshot and schema tests, a real API se
 
 unit: ## Only what needs no cluster.
 	@cargo test --locked --workspace --lib --bins
+
+fuzz: ## Feeds the readers of specs and replies with anything, a minute each. SECONDS=600: longer. Needs cargo-fuzz and nightly.
+	@for it in spec reply; do \
+	  mkdir -p fuzz/corpus/$$it fuzz/seeds/$$it; \
+	  cargo +nightly fuzz run $$it fuzz/corpus/$$it fuzz/seeds/$$it -- -max_total_time=$(SECONDS) -max_len=8192; \
+	done
 
 lint: ## Formatting, clippy, licences and sources, generated files.
 	@tests/lint
