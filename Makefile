@@ -15,9 +15,11 @@ VERSIONS := 1.33 1.35 1.36
 VERSION := $(shell sed -nE '/^\[workspace.package\]/,/^$$/ s/^version = "(.*)"/\1/p' Cargo.toml)
 CLUSTER_TOOL := cargo run --quiet --locked --package landfall-cluster --
 IMAGES := target/images
+# For each fuzz target.
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions unit bench lint generate image images databases servers release release-binaries checksums requirements clean
+.PHONY: help demo test test-versions unit bench fuzz lint generate image images databases servers release release-binaries checksums requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -39,6 +41,12 @@ unit: ## Only what needs no cluster.
 
 bench: requirements ## Measures how soon a server is Ready once a client can use it, over 20 servers on a real node.
 	@LANDFALL_BENCH=1 cargo test --quiet --locked --test node
+
+fuzz: ## Feeds the readers of specs and replies with anything, a minute each. SECONDS=600: longer. Needs cargo-fuzz and nightly.
+	@for it in spec reply; do \
+	  mkdir -p fuzz/corpus/$$it fuzz/seeds/$$it; \
+	  cargo +nightly fuzz run $$it fuzz/corpus/$$it fuzz/seeds/$$it -- -max_total_time=$(SECONDS) -max_len=8192; \
+	done
 
 lint: ## Formatting, clippy, licences and sources, generated files.
 	@tests/lint

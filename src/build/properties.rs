@@ -320,6 +320,16 @@ fn holds_for(spec: &Value) {
     }
 }
 
+/// The fuzzer starts from it; one that is refused would lead nowhere.
+#[test]
+fn the_seed_of_the_fuzzer_is_accepted() {
+    let seed = include_str!("../../fuzz/seeds/spec/every-field");
+    let server =
+        serde_json::from_value(server_json(&serde_json::from_str(&seed[1..]).expect("JSON"))).expect("a server");
+    let platform = Platform { allow_cluster_rules: true, watch_secrets: true, ..Platform::default() };
+    validate(&server, &References::default(), &platform).expect("valid");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
 
