@@ -55,7 +55,7 @@ impl Git<'_> {
 
 pub async fn what_was_applied_from_git_shows_no_drift(node: &Node, charts: &Charts) -> Result<()> {
     let manifests = charts.render("landfall", &json!({"replicas": 2, "podDisruptionBudget": {"enabled": true}}))?;
-    let operator = Git { node, charts, manifests };
+    let mut operator = Git { node, charts, manifests };
     operator.kubectl(&["apply", "--server-side", "--field-manager", MANAGER])?;
     let is_up = async || {
         let status = node.in_system::<Deployment>().get(DEPLOYMENT).await.ok()?.status?;
@@ -72,6 +72,8 @@ pub async fn what_was_applied_from_git_shows_no_drift(node: &Node, charts: &Char
     operator.shows_no_drift().await?;
     server.shows_no_drift().await?;
 
-    operator.kubectl(&["delete", "--wait=false"])?;
+    // The resource goes last, as it does after an uninstall.
+    operator.manifests.retain(|it| it["kind"] != "CustomResourceDefinition");
+    operator.kubectl(&["delete"])?;
     node.forget_everything().await
 }

@@ -161,7 +161,7 @@ mod tests {
             let name = format!("{}.{}", version.major, version.minor);
             assert!(version.full.starts_with(&format!("v{name}.")), "{version:?}");
             assert_eq!(chosen(&name)?.source.name, module.source.name);
-            let pin = format!("k8s.io/kubernetes {}\n", version.full);
+            let pin = format!("k8s.io/kubernetes {} ", version.full);
             assert!(module.source.files[0].1.contains(&pin), "{name}: go.mod has another version");
         }
         let error = chosen("1.2").err().context("1.2 was found")?;
