@@ -4,13 +4,18 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpe
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use super::{metadata_named, pods};
+use super::{filled, metadata_named, pods};
 use crate::children::{Child, Settled};
 use crate::labels;
 use crate::presets::DataVersion;
 use crate::quantity;
 use crate::validate::{PartName, PodPlan, StoragePlan, ValidatedServer};
+
+/// Argo CD can be told to take every object with a label of ours for its own, and then removes what
+/// is not in Git and has no owner: just the data that is to be kept.
+const ARGO_CD_OPTIONS: &str = "argocd.argoproj.io/sync-options";
 
 /// Annotation with the database that writes to a claim, and its version.
 const DATA: &str = "landfall.dev/data";
@@ -62,10 +67,13 @@ impl Child for PersistentVolumeClaim {
 
 fn claim(server: &ValidatedServer, pod: &PodPlan, storage: &StoragePlan) -> PersistentVolumeClaim {
     let mut metadata = metadata_named(server, &pod.part, pod.part.storage());
+    let data = storage.data.as_ref().map(|data| (DATA.to_owned(), data.text()));
+    let mut annotations: BTreeMap<_, _> = data.into_iter().collect();
     if storage.retain {
         metadata.owner_references = None;
+        annotations.insert(ARGO_CD_OPTIONS.into(), "Prune=false,Delete=false".into());
     }
-    metadata.annotations = storage.data.as_ref().map(|data| [(DATA.to_owned(), data.text())].into());
+    metadata.annotations = filled(annotations);
     PersistentVolumeClaim {
         metadata,
         spec: Some(PersistentVolumeClaimSpec {
