@@ -1,5 +1,5 @@
 //! What Landfall knows of databases: data, not code. A preset only fills in what a dependency does
-//! not say; [`table`] has one entry for each, with the facts that its image's documentation gives.
+//! not say; `table.rs` has one entry for each, with the facts that its image's documentation gives.
 
 mod table;
 mod version;

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::storage::volume;
 use crate::support::audit::Request;
 use crate::support::pods::{Kubelet, NEVER};
 use crate::support::{Space, World, condition, edit, message, stays};
@@ -239,6 +240,38 @@ pub async fn the_operator_may_die_at_any_moment(world: Arc<World>) -> Result<()>
             "another password"
         );
     }
+    Ok(())
+}
+
+pub async fn storage_grows_also_when_the_operator_dies_meanwhile(world: Arc<World>) -> Result<()> {
+    let space = world.space("dependencies-growth").await?;
+    let (mut operator, _kubelet) = (space.operator(&[]).await?, Kubelet::start(&space));
+    let class = volume(&space, "shop-db-storage").await?;
+    let db = |size: u64| {
+        let storage = json!({"size": format!("{size}Gi"), "storageClassName": class});
+        shop(&json!([{"name": "db", "preset": "postgres", "storage": storage}]))
+    };
+    space.server("shop", &db(1)).await?;
+    space.until_ready_is("shop", "True", "Ready").await?;
+    let claims = space.api::<PersistentVolumeClaim>();
+    let bound =
+        async || claims.get("shop-db-storage").await.ok()?.status.filter(|it| it.phase.as_deref() == Some("Bound"));
+    space.until("the claim is bound", bound).await?;
+    let (claim, pod) = (claims.get("shop-db-storage").await?.uid(), space.api::<Pod>().get("shop-db-0").await?.uid());
+    let first = password(&space, "shop-db-credentials").await?;
+    for size in 2..6 {
+        operator.until_ready().await?;
+        space.server("shop", &db(size)).await?;
+        // A moment that is another each time.
+        tokio::time::sleep(Duration::from_millis(25 * (size - 2))).await;
+        operator.restart().await?;
+    }
+    let size = async || claims.get("shop-db-storage").await.ok()?.spec?.resources?.requests?.get("storage").cloned();
+    space.until("the claim has grown", async || size().await.filter(|it| it.0 == "5Gi")).await?;
+    space.until_ready_is("shop", "True", "Ready").await?;
+    ensure!(claims.get("shop-db-storage").await?.uid() == claim, "the claim was made anew");
+    ensure!(space.api::<Pod>().get("shop-db-0").await?.uid() == pod, "the pod was made anew");
+    ensure!(password(&space, "shop-db-credentials").await? == first, "a second password");
     Ok(())
 }
 

@@ -17,10 +17,10 @@ fn spec(storage: &Value) -> Value {
     json!({"image": "echo:1", "port": 3001, "storage": storage})
 }
 
-/// A volume that the cluster's controller binds to the claim: only the size of a bound claim can
+/// A volume that the cluster's controller binds to a claim: only the size of a bound claim can
 /// grow, and only of a class that allows it.
-async fn volume(space: &Space) -> Result<String> {
-    let (class, claim) = (space.name.clone(), json!({"namespace": space.name, "name": "echo-storage"}));
+pub async fn volume(space: &Space, claim: &str) -> Result<String> {
+    let (class, claim) = (space.name.clone(), json!({"namespace": space.name, "name": claim}));
     let classes: Api<StorageClass> = Api::all(space.world.admin.clone());
     let object = json!({
         "metadata": {"name": class}, "provisioner": "kubernetes.io/no-provisioner", "allowVolumeExpansion": true,
@@ -44,7 +44,7 @@ async fn delete(space: &Space) -> Result<()> {
 pub async fn it_outlives_its_server_and_is_taken_up_again(world: Arc<World>) -> Result<()> {
     let space = world.space("storage").await?;
     let (_operator, _kubelet) = (space.operator(&[]).await?, Kubelet::start(&space));
-    let class = volume(&space).await?;
+    let class = volume(&space, "echo-storage").await?;
     let claims = space.api::<PersistentVolumeClaim>();
     let storage = |size: &str| json!({"mountPath": "/data", "size": size, "storageClassName": class});
     space.server("echo", &spec(&storage("1Gi"))).await?;
