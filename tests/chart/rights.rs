@@ -75,6 +75,8 @@ pub fn the_chart_grants_what_config_says(charts: &Charts) -> Result<()> {
         let reads = |it: &Right| it.1 == "secrets" && it.2 != "create";
         ensure!(!rights(role)?.iter().any(reads), "no Secret is read unasked: {role}");
     }
+    let without = charts.render("landfall", &json!({"rbac": {"createSecrets": false}}))?;
+    ensure!(!without.iter().any(|it| it.to_string().contains("secrets\"")), "no right to Secrets at all");
     let cluster_wide = |it: &Value| it["kind"] == "ClusterRole" && it["rules"].to_string().contains("\"clusterroles\"");
     ensure!(!unasked.iter().any(cluster_wide), "nothing is granted in the whole cluster unasked");
     ensure!(!unasked.iter().any(|it| it.to_string().contains("services/proxy")), "services/proxy is granted unasked");

@@ -35,10 +35,12 @@ of the namespaces served.
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
   verbs: [get, list, watch, create, patch, delete]
+{{- if .Values.rbac.createSecrets }}
 # Generated passwords: made once, and from then on neither read nor changed.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create]
+{{- end }}
 # Why a server does not come up.
 - apiGroups: [""]
   resources: [pods]
