@@ -49,6 +49,9 @@ fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
 
 /// The first place where two objects differ.
 fn difference(path: &str, left: &Value, right: &Value) -> Option<String> {
+    if left == right {
+        return None;
+    }
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => left.keys().chain(right.keys()).find_map(|key| {
             let of = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
@@ -58,7 +61,6 @@ fn difference(path: &str, left: &Value, right: &Value) -> Option<String> {
             let mut pairs = left.iter().zip(right).enumerate();
             pairs.find_map(|(index, (left, right))| difference(&format!("{path}[{index}]"), left, right))
         }
-        _ if left == right => None,
         _ => Some(format!(" at {path}: {left} and {right}")),
     }
 }
