@@ -1,5 +1,6 @@
 //! Labels of everything that the operator makes. They are documented API: people select by them.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,11 @@ pub fn selector(part: &PartName) -> BTreeMap<String, String> {
     [(NAME, "mcpserver"), (INSTANCE, part.server().as_str()), (COMPONENT, part.component())]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into()
+}
+
+/// The same, as Kubernetes' own objects take it.
+pub fn label_selector(part: &PartName) -> LabelSelector {
+    LabelSelector { match_labels: Some(selector(part)), ..LabelSelector::default() }
 }
 
 /// All labels of an object: those above and the one that watches go by.

@@ -1,11 +1,24 @@
 //! Fixtures of unit tests.
 
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 use crate::api::MCPServer;
+use crate::children::{Child, Children, Live, Make};
 use crate::references::References;
 use crate::settings::Platform;
 use crate::validate::{Problems, ValidatedServer, validate};
+
+/// What a server has before anything was made.
+pub fn nothing_live() -> Children<Live> {
+    struct Nothing;
+    impl Make<Live> for Nothing {
+        fn make<K: Child>(&mut self) -> Vec<Arc<K>> {
+            Vec::new()
+        }
+    }
+    Children::from_each(&mut Nothing)
+}
 
 /// A stored `MCPServer` called `echo` with this spec.
 pub fn server(spec: &Value) -> MCPServer {

@@ -203,7 +203,7 @@ pub struct DependencyPort {
 pub struct DependencyStorage {
     /// Absolute path in the container at which the storage is mounted. Default: the preset's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new(schema::IS_MOUNT_PATH).message("storage.mountPath must be an absolute directory other than '/', without ':' or '..' and without a trailing '/', such as /data"))]
+    #[x_kube(validation = Rule::new(schema::IS_MOUNT_PATH).message(schema::IS_STORAGE_PATH_MESSAGE))]
     #[schemars(length(min = 1, max = 512))]
     pub mount_path: Option<String>,
 
@@ -214,8 +214,7 @@ pub struct DependencyStorage {
 
     /// `StorageClass` of the volume; it cannot be changed later. Default: the cluster's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')")
-        .message("storage.storageClassName must be the name of a StorageClass: lower-case letters, digits, '-' and '.'"))]
+    #[x_kube(validation = Rule::new(schema::IS_STORAGE_CLASS).message(schema::IS_STORAGE_CLASS_MESSAGE))]
     #[schemars(length(min = 1, max = 253))]
     pub storage_class_name: Option<String>,
 

@@ -47,3 +47,11 @@ pub struct ProbeSpec {
     #[serde(flatten)]
     pub probe: Probe,
 }
+
+impl ProbeSpec {
+    /// Whether it says what to look at, and not only how often.
+    pub fn has_handler(&self) -> bool {
+        let Probe { exec, grpc, http_get, tcp_socket, .. } = &self.probe;
+        exec.is_some() || grpc.is_some() || http_get.is_some() || tcp_socket.is_some()
+    }
+}

@@ -5,6 +5,16 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 /// CEL: a path at which something can be mounted.
 pub const IS_MOUNT_PATH: &str = "self.startsWith('/') && self.size() > 1 && !self.contains(':') && !self.contains('/../') && !self.endsWith('/..') && !self.endsWith('/')";
 
+/// What [`IS_MOUNT_PATH`] wants of storage.
+pub const IS_STORAGE_PATH_MESSAGE: &str = "storage.mountPath must be an absolute directory other than '/', without ':' or '..' and without a trailing '/', such as /data";
+
+/// CEL: the name of a `StorageClass`.
+pub const IS_STORAGE_CLASS: &str = "self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')";
+
+/// What [`IS_STORAGE_CLASS`] wants.
+pub const IS_STORAGE_CLASS_MESSAGE: &str =
+    "storage.storageClassName must be the name of a StorageClass: lower-case letters, digits, '-' and '.'";
+
 /// CEL: an image reference.
 pub const IS_IMAGE: &str = r"self.matches('^([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+:[0-9a-fA-F]{32,128})?$')";
 

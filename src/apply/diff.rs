@@ -23,9 +23,9 @@ pub enum Difference {
     Drifted(String),
 }
 
-/// Adds the annotation with the hash of `wish`, which `desired` was made of.
-pub fn seal(desired: &mut Value, wish: &Value) {
-    desired["metadata"]["annotations"][APPLIED_HASH] = Value::String(hash(wish));
+/// Adds the annotation with the hash of the wish that `desired` was made of.
+pub fn seal(desired: &mut Value, hash: String) {
+    desired["metadata"]["annotations"][APPLIED_HASH] = Value::String(hash);
 }
 
 /// `None` if `live` is what the sealed `desired` says.
@@ -38,7 +38,8 @@ pub fn difference(desired: &Value, live: Option<&Value>) -> Option<Difference> {
     first_drift(&Place::root(), desired, live).map(Difference::Drifted)
 }
 
-fn hash(value: &Value) -> String {
+/// The hash of a wish.
+pub fn hash(value: &Value) -> String {
     digest::of(value.to_string().as_bytes()).text()
 }
 
@@ -162,8 +163,8 @@ mod tests {
     use serde_json::json;
 
     fn sealed(mut value: Value) -> Value {
-        let wish = value.clone();
-        seal(&mut value, &wish);
+        let hash = hash(&value);
+        seal(&mut value, hash);
         value
     }
 

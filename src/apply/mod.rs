@@ -280,8 +280,8 @@ struct Wish {
 
 impl Wish {
     fn of<K: Child>(object: &K, live: Option<&K>) -> Result<Self, ApplyError> {
-        let wish = manifest(object)?;
-        let mut desired = wish.clone();
+        let mut desired = manifest(object)?;
+        let hash = diff::hash(&desired);
         let mut guard = Map::new();
         if let Some(live) = live {
             let mut object = object.clone();
@@ -296,7 +296,7 @@ impl Wish {
         } else {
             guard.insert("resourceVersion".into(), json!(NEVER_STORED));
         }
-        diff::seal(&mut desired, &wish);
+        diff::seal(&mut desired, hash);
         Ok(Self { desired, guard })
     }
 }

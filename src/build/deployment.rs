@@ -3,8 +3,9 @@
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{managed, metadata_of, pod, selector};
+use super::{managed, metadata_of, pod};
 use crate::children::{Child, Settled};
+use crate::labels::label_selector;
 use crate::validate::{PodPlan, ValidatedServer};
 
 impl Child for Deployment {
@@ -43,7 +44,7 @@ fn deployment(server: &ValidatedServer, pod: &PodPlan, replicas: Option<i32>) ->
         metadata: metadata_of(server, &pod.part),
         spec: Some(DeploymentSpec {
             replicas,
-            selector: selector(&pod.part),
+            selector: label_selector(&pod.part),
             strategy: Some(strategy(pod)),
             template: pod::template(pod),
             ..DeploymentSpec::default()

@@ -17,7 +17,7 @@ mod service;
 mod service_account;
 mod stateful_set;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
 use crate::children::{Child, Children, Desired, Make};
@@ -82,11 +82,6 @@ fn pods(server: &ValidatedServer) -> impl Iterator<Item = &PodPlan> {
 /// The dependencies that are run with the server.
 fn managed(server: &ValidatedServer) -> impl Iterator<Item = &ManagedDependency> {
     server.dependencies.iter().filter_map(|it| it.managed.as_ref())
-}
-
-/// What the pods of a part are selected by.
-fn selector(part: &PartName) -> LabelSelector {
-    LabelSelector { match_labels: Some(labels::selector(part)), ..LabelSelector::default() }
 }
 
 /// Metadata of a child that is the whole cluster's: nothing in a namespace can own it.

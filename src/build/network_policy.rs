@@ -3,8 +3,9 @@
 
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec};
 
-use super::{listed, managed, metadata_of, selector};
+use super::{listed, managed, metadata_of};
 use crate::children::Child;
+use crate::labels::label_selector;
 use crate::validate::{ManagedDependency, NetworkRules, PartName, ValidatedServer};
 
 impl Child for NetworkPolicy {
@@ -29,7 +30,7 @@ fn policy(server: &ValidatedServer, part: &PartName, rules: &NetworkRules) -> Op
     Some(NetworkPolicy {
         metadata: metadata_of(server, part),
         spec: Some(NetworkPolicySpec {
-            pod_selector: Some(selector(part)),
+            pod_selector: Some(label_selector(part)),
             policy_types: Some(directions),
             ingress,
             egress: egress.clone().and_then(listed),
@@ -41,7 +42,7 @@ fn policy(server: &ValidatedServer, part: &PartName, rules: &NetworkRules) -> Op
 fn closed(dependency: &ManagedDependency) -> NetworkRules {
     let callers = dependency.callers.iter();
     let callers =
-        callers.map(|it| NetworkPolicyPeer { pod_selector: Some(selector(it)), ..NetworkPolicyPeer::default() });
+        callers.map(|it| NetworkPolicyPeer { pod_selector: Some(label_selector(it)), ..NetworkPolicyPeer::default() });
     let named = dependency.network_rules.ingress.iter().flatten().cloned();
     NetworkRules { ingress: Some(callers.chain(named).collect()), egress: dependency.network_rules.egress.clone() }
 }

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 
-use super::{metadata, selector};
+use super::metadata;
 use crate::children::Child;
+use crate::labels::label_selector;
 use crate::validate::{DisruptionLimit, ValidatedServer};
 
 impl Child for PodDisruptionBudget {
@@ -16,7 +17,7 @@ impl Child for PodDisruptionBudget {
         vec![Self {
             metadata: metadata(server),
             spec: Some(PodDisruptionBudgetSpec {
-                selector: Some(selector(&server.pod.part)),
+                selector: Some(label_selector(&server.pod.part)),
                 min_available,
                 max_unavailable,
                 // A pod that is not ready anyway must not hold up a drain.

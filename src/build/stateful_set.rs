@@ -5,8 +5,9 @@
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 
-use super::{managed, metadata_of, pod, selector};
+use super::{managed, metadata_of, pod};
 use crate::children::Child;
+use crate::labels::label_selector;
 use crate::validate::{PodPlan, ValidatedServer};
 
 impl Child for StatefulSet {
@@ -21,7 +22,7 @@ fn stateful_set(server: &ValidatedServer, pod: &PodPlan) -> StatefulSet {
         metadata: metadata_of(server, &pod.part),
         spec: Some(StatefulSetSpec {
             replicas: Some(1),
-            selector: selector(&pod.part),
+            selector: label_selector(&pod.part),
             service_name: Some(pod.part.headless()),
             // In order, a pod that cannot start would keep the one that mends it from being made.
             pod_management_policy: Some("Parallel".into()),

@@ -1,8 +1,8 @@
 use super::build;
-use crate::children::{Child, Children, Desired, Live, Make, Settled};
+use crate::children::{Child, Children, Desired, Live, Settled};
 use crate::references::{References, Running};
 use crate::settings::Platform;
-use crate::testing::{server, smallest, smallest_with, validated};
+use crate::testing::{nothing_live, server, smallest, smallest_with, validated};
 use crate::validate::validate;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -289,7 +289,7 @@ fn a_password_is_made_once_for_each_claim() {
         Arc::new(claim)
     };
     let begin = |live: &Children<Live>| children_of_running(&with_dependencies()).secrets.remove(0).begin(live);
-    let mut live = live();
+    let mut live = nothing_live();
     assert_eq!(begin(&live), None, "the claim is not there yet");
     live.persistent_volume_claims = vec![claim("c1", "2026-01-01T00:00:00Z")];
     let secret = begin(&live).expect("made");
@@ -305,16 +305,6 @@ fn a_password_is_made_once_for_each_claim() {
     assert_eq!(begin(&live), None, "what runs has read it");
     live.persistent_volume_claims = vec![claim("c2", "2026-01-02T00:00:00Z")];
     assert!(begin(&live).is_some(), "the claim was made anew, and its Secret went with the one before");
-}
-
-fn live() -> Children<Live> {
-    struct Empty;
-    impl Make<Live> for Empty {
-        fn make<K: Child>(&mut self) -> Vec<Arc<K>> {
-            Vec::new()
-        }
-    }
-    Children::from_each(&mut Empty)
 }
 
 #[test]

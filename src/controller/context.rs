@@ -1,5 +1,6 @@
 //! What every pass needs.
 
+use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, ObjectMeta};
 use kube::core::DynamicObject;
 use kube::{Client, Resource, ResourceExt};
@@ -14,9 +15,9 @@ use crate::api::{MCPServer, MCPServerStatus};
 use crate::apply::{Applier, Caches, NewCaches};
 use crate::cache::{Cache, group_of_server};
 use crate::children::{Child, Children, Make, Nothing};
-use crate::labels;
 use crate::metrics::Metrics;
 use crate::observe::PodView;
+use crate::reach::Reach;
 use crate::settings::Platform;
 use crate::verification::Verifier;
 
@@ -45,7 +46,7 @@ impl Context {
                 metrics: Arc::clone(&metrics),
                 made: Arc::default(),
             },
-            pods: Arc::new(Cache::new(|pod: &PodView| Some(pod_group(&pod.metadata)))),
+            pods: Arc::new(Cache::new(pod_group)),
             references: ReferenceCache::new(platform.watch_secrets, caches),
             reporter: Reporter::new(client.clone(), Arc::clone(&metrics)),
             backoff: Backoff::default(),
@@ -109,7 +110,7 @@ impl Context {
 }
 
 /// Namespace and server that a pod belongs to. Its owner is a `ReplicaSet`, which says less.
-pub(super) fn pod_group(pod: &ObjectMeta) -> String {
-    let server = pod.labels.as_ref().and_then(|labels| labels.get(labels::INSTANCE)).cloned();
-    group_of_server(&pod.namespace.clone().unwrap_or_default(), &server.unwrap_or_default())
+fn pod_group(pod: &PodView) -> Option<String> {
+    let (namespace, server) = NamespaceResourceScope::server_of(pod)?;
+    Some(group_of_server(&namespace, &server))
 }

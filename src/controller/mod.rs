@@ -19,6 +19,7 @@ pub use health::{Health, serve};
 
 use futures::future::{BoxFuture, Shared, try_join_all};
 use futures::{Stream, StreamExt};
+use k8s_openapi::NamespaceResourceScope;
 use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef};
@@ -169,8 +170,8 @@ impl Scope {
         let pods = Arc::clone(&context.pods);
         let changes = self.changes(&self.managed::<PodView>(), |_| (), move |event| pods.observe(event));
         controller.watches_stream(changes, |pod: PodView| {
-            let server = pod.labels().get(labels::INSTANCE)?;
-            Some(ServerRef::new(server).within(&pod.namespace()?))
+            let (namespace, server) = NamespaceResourceScope::server_of(&pod)?;
+            Some(ServerRef::new(&server).within(&namespace))
         })
     }
 

@@ -18,7 +18,7 @@ use crate::build::REFERENCES_HASH;
 use crate::cache::Cache;
 use crate::children::{Child, Children};
 use crate::digest::{self, Digest};
-use crate::references::{Found, References, Running, Source, wanted};
+use crate::references::{Found, References, Running, Source};
 
 /// A child kind's object that specs may refer to, with digests in place of values.
 #[derive(Resource, Clone, Debug)]
@@ -81,7 +81,6 @@ impl ReferenceCache {
     /// What exists of all that `server` refers to; it is remembered as a referrer.
     pub(super) fn gather(&self, server: &MCPServer) -> References {
         let namespace = server.namespace().unwrap_or_default();
-        self.remember(&namespace, server);
         let look_up = |source: Source, name: &str| match source {
             Source::ConfigMap => found(self.config_maps.get(&namespace, name).map(|it| it.data.clone())),
             Source::Secret => self
@@ -89,7 +88,9 @@ impl ReferenceCache {
                 .as_ref()
                 .map_or(Found::Unknown, |secrets| found(secrets.get(&namespace, name).map(|it| it.data.clone()))),
         };
-        References::gather(&server.spec, look_up).with_workloads(self.workloads(server))
+        let references = References::gather(&server.spec, look_up).with_workloads(self.workloads(server));
+        self.remember(&namespace, server, &references);
+        references
     }
 
     /// The workloads that the server has.
@@ -126,11 +127,11 @@ impl ReferenceCache {
 
     /// A reference that the spec no longer has stays until the server is gone: it costs one
     /// needless look at the server, where taking it out would cost a search at each reconcile.
-    fn remember(&self, namespace: &str, server: &MCPServer) {
+    fn remember(&self, namespace: &str, server: &MCPServer, references: &References) {
         let name = server.name_any();
         let mut referrers = self.referrers.lock().unwrap_or_else(PoisonError::into_inner);
-        for it in wanted(&server.spec) {
-            referrers.entry((it.source, namespace.to_owned(), it.name)).or_default().insert(name.clone());
+        for it in references.wanted() {
+            referrers.entry((it.source, namespace.to_owned(), it.name.clone())).or_default().insert(name.clone());
         }
     }
 }
@@ -206,17 +207,17 @@ mod tests {
     #[test]
     fn a_referrer_is_known_until_it_is_gone() {
         let cache = ReferenceCache::new(true, children());
-        assert_eq!(cache.gather(&server()).missing(&server().spec).len(), 1);
+        assert_eq!(cache.gather(&server()).missing().len(), 1);
         assert_eq!(cache.referrers(Source::Secret, &secret().metadata), ["it"]);
         assert!(cache.referrers(Source::ConfigMap, &secret().metadata).is_empty());
         cache.secrets.as_ref().expect("watched").observe(&Event::Apply(secret()));
-        assert!(cache.gather(&server()).missing(&server().spec).is_empty());
+        assert!(cache.gather(&server()).missing().is_empty());
         cache.forget("team", "it");
         assert!(cache.referrers(Source::Secret, &secret().metadata).is_empty());
     }
 
     #[test]
     fn what_may_not_be_watched_is_unknown() {
-        assert!(ReferenceCache::new(false, children()).gather(&server()).missing(&server().spec).is_empty());
+        assert!(ReferenceCache::new(false, children()).gather(&server()).missing().is_empty());
     }
 }

@@ -1,24 +1,16 @@
 use super::*;
-use crate::children::{Child, Children, Live, Make};
-use crate::testing::{smallest, validated};
+use crate::children::Children;
+use crate::testing::{nothing_live, smallest, validated};
 use serde_json::{Value, json};
 
 type Change = fn(&mut Value);
 
 const NOW: &str = "2026-01-01T00:01:00Z";
 
-struct Empty;
-
-impl Make<Live> for Empty {
-    fn make<K: Child>(&mut self) -> Vec<Arc<K>> {
-        Vec::new()
-    }
-}
-
 fn look(deployment: impl Into<Option<Value>>, pods: Vec<Value>) -> Observation {
     let server = validated(&smallest()).expect("valid");
     let deployment = deployment.into().map(|it| Arc::new(serde_json::from_value(it).expect("a Deployment")));
-    let children = Children { deployments: deployment.into_iter().collect(), ..Children::from_each(&mut Empty) };
+    let children = Children { deployments: deployment.into_iter().collect(), ..nothing_live() };
     let pods: Vec<_> =
         pods.into_iter().map(|it| Arc::new(serde_json::from_value::<PodView>(it).expect("a pod"))).collect();
     observe(&server, &children, &pods, NOW.parse().expect("a time"))

@@ -66,6 +66,7 @@ pub enum Found {
 /// What exists of all that a spec refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct References {
+    wanted: Vec<Reference>,
     found: BTreeMap<(Source, String), Found>,
     /// The workloads that there are, by name.
     workloads: BTreeMap<String, Running>,
@@ -83,12 +84,14 @@ pub struct Running {
 impl References {
     /// Asks `look_up` once for each object that `spec` refers to.
     pub fn gather(spec: &MCPServerSpec, look_up: impl Fn(Source, &str) -> Found) -> Self {
-        let objects: BTreeSet<_> = wanted(spec).into_iter().map(|it| (it.source, it.name)).collect();
+        let wanted = wanted(spec);
+        let objects: BTreeSet<_> = wanted.iter().map(|it| (it.source, it.name.clone())).collect();
         let found = objects.into_iter().map(|object| {
             let found = look_up(object.0, &object.1);
             (object, found)
         });
-        Self { found: found.collect(), workloads: BTreeMap::new() }
+        let found = found.collect();
+        Self { wanted, found, workloads: BTreeMap::new() }
     }
 
     /// With the workloads that there are, by name.
@@ -96,6 +99,11 @@ impl References {
     pub fn with_workloads(mut self, workloads: BTreeMap<String, Running>) -> Self {
         self.workloads = workloads;
         self
+    }
+
+    /// Everything that the spec refers to.
+    pub fn wanted(&self) -> &[Reference] {
+        &self.wanted
     }
 
     /// What is known of a workload of the server, if it exists.
@@ -156,9 +164,9 @@ impl References {
         }
     }
 
-    /// A sentence for each reference of `spec` that leads nowhere and has to lead somewhere.
-    pub fn missing(&self, spec: &MCPServerSpec) -> Vec<String> {
-        wanted(spec).iter().filter(|it| !it.optional).filter_map(|it| self.why_missing(it)).collect()
+    /// A sentence for each reference that leads nowhere and has to lead somewhere.
+    pub fn missing(&self) -> Vec<String> {
+        self.wanted.iter().filter(|it| !it.optional).filter_map(|it| self.why_missing(it)).collect()
     }
 
     fn why_missing(&self, it: &Reference) -> Option<String> {
@@ -178,7 +186,7 @@ impl References {
 }
 
 /// Everything that `spec` refers to.
-pub fn wanted(spec: &MCPServerSpec) -> Vec<Reference> {
+fn wanted(spec: &MCPServerSpec) -> Vec<Reference> {
     let of_dependencies = spec.dependencies.iter().flat_map(|dependency| {
         let path = format!("spec.dependencies[{}].", dependency.name);
         let wanted = wanted_by_pods(&dependency.as_server()).into_iter();
@@ -268,7 +276,7 @@ mod tests {
     fn a_missing_object_is_named_with_its_field() {
         let references = References::gather(&spec(), |_, _| Found::Absent);
         assert_eq!(
-            references.missing(&spec()),
+            references.missing(),
             [
                 "spec.env[KEY]: Secret \"keys\" does not exist in this namespace: create it",
                 "spec.envFrom[0]: ConfigMap \"settings\" does not exist in this namespace: create it",
@@ -280,7 +288,7 @@ mod tests {
     fn a_missing_key_is_named_with_those_that_exist() {
         let references = References::gather(&spec(), |_, _| keys(&[("antropic", "1"), ("openai", "2")]));
         assert_eq!(
-            references.missing(&spec()),
+            references.missing(),
             ["spec.env[KEY]: Secret \"keys\" has no key \"anthropic\"; it has antropic, openai"]
         );
     }
@@ -358,6 +366,6 @@ mod tests {
     #[test]
     fn what_is_not_watched_is_not_called_missing() {
         let references = References::gather(&spec(), |_, _| Found::Unknown);
-        assert!(references.missing(&spec()).is_empty());
+        assert!(references.missing().is_empty());
     }
 }

@@ -182,14 +182,11 @@ fn resolve_probe(own: ProbeSpec, mut default: Probe, ports: &[PodPort]) -> Optio
     if own.disabled {
         return None;
     }
-    let probe = own.probe;
-    let has_handler =
-        probe.exec.is_some() || probe.grpc.is_some() || probe.http_get.is_some() || probe.tcp_socket.is_some();
-    if !has_handler {
+    if !own.has_handler() {
         let port = IntOrString::String(ports.first()?.name.clone());
         default.tcp_socket = Some(TCPSocketAction { port, host: None });
     }
-    default.merge_from(probe);
+    default.merge_from(own.probe);
     Some(default)
 }
 

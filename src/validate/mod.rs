@@ -165,7 +165,7 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         service,
         suspend: spec.suspend,
         verification,
-        missing: references.missing(spec),
+        missing: references.missing(),
         name,
         namespace,
     })

@@ -4,7 +4,6 @@ use k8s_openapi::DeepMerge;
 use k8s_openapi::api::core::v1::{
     Affinity, PodSecurityContext, PodTemplateSpec, SeccompProfile, Toleration, TopologySpreadConstraint,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use std::collections::BTreeMap;
 
 use super::{PartName, Problems, names, raw};
@@ -33,8 +32,7 @@ pub(super) fn scheduling(spec: &MCPServerSpec, part: &PartName, problems: &mut P
     let mut constraints = spec.topology_spread_constraints.clone();
     for constraint in &mut constraints {
         if constraint.label_selector.is_none() {
-            constraint.label_selector =
-                Some(LabelSelector { match_labels: Some(labels::selector(part)), ..LabelSelector::default() });
+            constraint.label_selector = Some(labels::label_selector(part));
         }
     }
     Scheduling {

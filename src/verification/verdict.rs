@@ -75,8 +75,10 @@ impl Verdict {
 
     /// Whether there is more to it than another detail.
     pub(super) fn is_news_after(&self, before: &Self) -> bool {
-        let all = |it: &Self| (it.reason, it.is_usable, it.is_open, it.message.clone(), it.server.clone());
-        all(self) != all(before)
+        fn told(it: &Verdict) -> (Reason, bool, bool, &str, Option<&ServerStatus>) {
+            (it.reason, it.is_usable, it.is_open, &it.message, it.server.as_ref())
+        }
+        told(self) != told(before)
     }
 }
 

@@ -1,9 +1,7 @@
 //! Fills the gaps of a dependency from its preset.
 
 use k8s_openapi::DeepMerge;
-use k8s_openapi::api::core::v1::{
-    ExecAction, HTTPGetAction, PodSecurityContext, Probe, ResourceRequirements, SecurityContext, TCPSocketAction,
-};
+use k8s_openapi::api::core::v1::{ExecAction, HTTPGetAction, Probe, ResourceRequirements, TCPSocketAction};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
@@ -87,19 +85,16 @@ pub(super) fn filled(
     }
     let probes = spec.probes.get_or_insert_default();
     probes.readiness = Some(readiness(probes.readiness.take(), preset, offer));
-    spec.security_context = Some(over(container_security(preset), spec.security_context));
+    if preset.read_only_root {
+        spec.security_context.get_or_insert_default().read_only_root_filesystem.get_or_insert(true);
+    }
     if !around.platform.openshift {
-        spec.pod_security_context = Some(over(pod_security(preset), spec.pod_security_context));
+        let user = spec.pod_security_context.get_or_insert_default();
+        user.run_as_user.get_or_insert(preset.user);
+        user.run_as_group.get_or_insert(preset.group);
+        user.fs_group.get_or_insert(preset.fs_group);
     }
     spec
-}
-
-/// `own` over `default`, field by field.
-fn over<T: DeepMerge>(mut default: T, own: Option<T>) -> T {
-    if let Some(own) = own {
-        default.merge_from(own);
-    }
-    default
 }
 
 fn check_version(dependency: &Dependency, preset: &Preset, problems: &mut Problems) {
@@ -149,9 +144,7 @@ fn least(preset: &Preset) -> ResourceRequirements {
 /// The preset's check, unless the spec has one of its own; timings of the spec hold for both.
 fn readiness(own: Option<ProbeSpec>, preset: &Preset, offer: &Offer) -> ProbeSpec {
     let own = own.unwrap_or_default();
-    let it = &own.probe;
-    let is_given = it.exec.is_some() || it.grpc.is_some() || it.http_get.is_some() || it.tcp_socket.is_some();
-    let Some(port) = offer.ports.first().filter(|_| !own.disabled && !is_given) else { return own };
+    let Some(port) = offer.ports.first().filter(|_| !own.disabled && !own.has_handler()) else { return own };
     let port = IntOrString::String(port.name.clone());
     let mut probe = match preset.readiness {
         Check::Tcp => Probe { tcp_socket: Some(TCPSocketAction { port, host: None }), ..Probe::default() },
@@ -168,17 +161,4 @@ fn readiness(own: Option<ProbeSpec>, preset: &Preset, offer: &Offer) -> ProbeSpe
     };
     probe.merge_from(own.probe);
     ProbeSpec { disabled: false, probe }
-}
-
-fn container_security(preset: &Preset) -> SecurityContext {
-    SecurityContext { read_only_root_filesystem: preset.read_only_root.then_some(true), ..SecurityContext::default() }
-}
-
-fn pod_security(preset: &Preset) -> PodSecurityContext {
-    PodSecurityContext {
-        run_as_user: Some(preset.user),
-        run_as_group: Some(preset.group),
-        fs_group: Some(preset.fs_group),
-        ..PodSecurityContext::default()
-    }
 }
