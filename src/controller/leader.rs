@@ -5,12 +5,23 @@ use k8s_controller::LeaderElection;
 use kube::Client;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::Shutdown;
 use crate::settings::Settings;
 
 /// Name of the Lease.
 const LEASE: &str = "landfall";
+
+/// How long it holds unless it is renewed. Another replica sees a renewal, and later the end, up to
+/// one and a half times [`RETRY`] late each: with the usual 15 s and 2 s, it could take 21 s until it works.
+const DURATION: Duration = Duration::from_secs(12);
+
+/// How long a leader tries to renew it before it gives up: long before anybody else may have it.
+const RENEWAL: Duration = Duration::from_secs(8);
+
+/// Between two looks at it.
+const RETRY: Duration = Duration::from_millis(1500);
 
 /// Runs `work`, once this process is the leader if it has to be. Losing the Lease is an error: the
 /// process ends and starts anew, so that nothing of it can go on working.
@@ -26,7 +37,10 @@ pub(super) async fn run(
     let namespace = namespace(&client, settings);
     let identity = identity();
     tracing::info!(%namespace, lease = LEASE, %identity, "waiting to be the leader");
-    let election = LeaderElection::new(client, &namespace, LEASE, &identity);
+    let election = LeaderElection::new(client, &namespace, LEASE, &identity)
+        .with_lease_duration(DURATION)
+        .with_renew_deadline(RENEWAL)
+        .with_retry_period(RETRY);
     let leads = AtomicBool::new(false);
     let work = async {
         leads.store(true, Ordering::Relaxed);
