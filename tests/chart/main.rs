@@ -9,10 +9,13 @@ mod drift;
 mod gitops;
 mod helm;
 mod judges;
+mod load;
 mod node;
 mod observability;
 mod rendered;
+mod replicas;
 mod rights;
+mod samples;
 mod schemas;
 mod values;
 
@@ -29,6 +32,7 @@ use charts::Charts;
 use node::Node;
 
 /// What a test looks at.
+#[derive(Clone, Copy)]
 enum Test {
     /// What the charts render: needs no cluster.
     Rendering(fn(&Charts) -> Result<()>),
@@ -105,20 +109,32 @@ fn main() -> Result<ExitCode> {
         node::a_first_day_and_every_day_after_with_helm_3,
         node::a_first_day_and_every_day_after_with_helm_4,
         node::listed_namespaces_need_no_rights_elsewhere,
+        // These share one installation, which stays.
+        samples::echo_is_verified_from_inside,
+        replicas::the_other_goes_on_when_the_leader_dies,
+        load::a_hundred_servers_fit_into_the_limits,
     ];
+    let with_databases = on_node![samples::a_database_comes_with_its_server];
     let mut arguments = Arguments::from_args();
     // The operator is installed for the whole cluster: one test after the other.
     arguments.test_threads = Some(1);
     let no_helm = helm::missing();
     let no_node = no_helm.clone().or_else(|| missing_for(Size::Node));
-    if let Some(missing) = &no_node {
+    let no_databases = no_node.clone().or_else(samples::missing);
+    if let Some(missing) = &no_databases {
         eprintln!("skipped: {missing}");
     }
 
     let runtime = Runtime::new()?;
     let bench = Arc::new(Bench { runtime, charts: OnceCell::new(), node: OnceCell::new() });
-    let trials = renderings.into_iter().chain(judged).chain(on_node).map(|(name, test)| {
-        let missing = if matches!(test, Test::OnNode(_)) { &no_node } else { &no_helm };
+    let parts = [
+        (&no_helm, renderings.to_vec()),
+        (&no_helm, judged.to_vec()),
+        (&no_node, on_node.to_vec()),
+        (&no_databases, with_databases.to_vec()),
+    ];
+    let tests = parts.into_iter().flat_map(|(missing, tests)| tests.into_iter().map(move |it| (missing, it)));
+    let trials = tests.map(|(missing, (name, test))| {
         let bench = Arc::clone(&bench);
         Trial::test(name, move || Ok(bench.run(&test).map_err(|error| format!("{error:#}"))?))
             .with_ignored_flag(missing.is_some())

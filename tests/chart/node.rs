@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 use crate::charts::{Charts, NAMESPACE, RELEASE, root};
 use crate::helm::{HELM_3, HELM_4, Helm};
@@ -23,14 +24,15 @@ use crate::support::{PATIENCE, Space, World, apply, audit, client, edit, from_ya
 
 pub const DEPLOYMENT: &str = "landfall-operator";
 const CRD: &str = "mcpservers.landfall.dev";
-const ACCOUNT: &str = "system:serviceaccount:landfall-system:landfall-operator";
+pub const ACCOUNT: &str = "system:serviceaccount:landfall-system:landfall-operator";
 
 /// The sample, whose image is the example server.
 pub const SAMPLE: &str = include_str!("../../config/samples/echo.yaml");
 
 /// A node that has the images, and nothing of Landfall yet.
 pub struct Node {
-    world: Arc<World>,
+    pub world: Arc<World>,
+    installed: OnceCell<()>,
 }
 
 impl Node {
@@ -48,7 +50,7 @@ impl Node {
         Api::<Namespace>::all(admin.clone())
             .create(&PostParams::default(), &serde_json::from_value(namespace)?)
             .await?;
-        Ok(Self { world: Arc::new(World { cluster, admin }) })
+        Ok(Self { world: Arc::new(World { cluster, admin }), installed: OnceCell::new() })
     }
 
     pub async fn stop(self) -> Result<()> {
@@ -56,6 +58,34 @@ impl Node {
             Some(world) => world.cluster.stop().await,
             None => bail!("a test still holds the cluster"),
         }
+    }
+
+    /// For tests that only use the operator: installs it once, and leaves it there. These come last.
+    pub async fn installed(&self, charts: &Charts) -> Result<()> {
+        let install = async || {
+            let helm = self.helm(&HELM_3).await?;
+            let values = ["--set", "replicas=2", "--set", "resources.limits.cpu=100m"];
+            self.release(&helm, "install", &[&[charts.archive("landfall").as_str()][..], &values].concat()).await?;
+            self.until_two_are_ready().await
+        };
+        self.installed.get_or_try_init(install).await.copied()
+    }
+
+    /// Waits until both of two replicas are ready, in pods that stay.
+    pub async fn until_two_are_ready(&self) -> Result<()> {
+        let both = async || {
+            let pods = self.operators().await.ok()?;
+            let ready = |pod: &Pod| pod.status.as_ref()?.container_statuses.as_ref()?.first().map(|it| it.ready);
+            (pods.len() == 2 && pods.iter().all(|it| ready(it) == Some(true))).then_some(())
+        };
+        until("two replicas of the operator are ready", PATIENCE, both).await
+    }
+
+    /// The operator's pods.
+    pub async fn operators(&self) -> Result<Vec<Pod>> {
+        let of_operator = ListParams::default().labels("app.kubernetes.io/component=operator");
+        let pods = self.in_system::<Pod>().list(&of_operator).await?.items;
+        Ok(pods.into_iter().filter(|it| it.metadata.deletion_timestamp.is_none()).collect())
     }
 
     pub fn kubeconfig(&self) -> &Path {
@@ -92,7 +122,7 @@ impl Node {
     async fn operator_log(&self) -> Result<String> {
         let pods = self.in_system::<Pod>();
         let mut log = String::new();
-        for pod in pods.list(&ListParams::default().labels("app.kubernetes.io/component=operator")).await? {
+        for pod in self.operators().await? {
             log += &pods.logs(&pod.name_any(), &LogParams::default()).await?;
         }
         Ok(log)
@@ -121,7 +151,7 @@ fn operator_image() -> Result<PathBuf> {
     }
 }
 
-fn made(target: &str, archive: &str) -> Result<PathBuf> {
+pub fn made(target: &str, archive: &str) -> Result<PathBuf> {
     let status =
         Command::new("make").args([target, "PROFILE=image-test"]).current_dir(root()).env_remove("MAKEFLAGS").status();
     ensure!(status.context("make is not installed")?.success(), "`make {target}` failed");
@@ -135,7 +165,7 @@ async fn pods(space: &Space) -> Result<BTreeMap<String, i32>> {
     Ok(list.iter().map(|pod| (pod.uid().unwrap_or_default(), restarts(pod).unwrap_or_default())).collect())
 }
 
-async fn add_sample(space: &Space) -> Result<()> {
+pub async fn add_sample(space: &Space) -> Result<()> {
     let server: MCPServer = from_yaml(SAMPLE)?;
     apply(&space.api(), server).await?;
     space.until_ready_is("echo", "True", "Ready").await?;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -38,12 +39,22 @@ pub struct Object {
 #[derive(Deserialize, Clone, Debug)]
 struct User {
     username: String,
+    #[serde(default)]
+    extra: BTreeMap<String, Vec<String>>,
 }
+
+/// Says of a ServiceAccount's token which pod it was made for.
+const POD: &str = "authentication.kubernetes.io/pod-name";
 
 impl Request {
     /// Whether it changes something, other than the Lease.
     pub fn is_write(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch") && !self.is_lease()
+    }
+
+    /// The pod that asked, if it was one.
+    pub fn pod(&self) -> Option<&str> {
+        self.user.extra.get(POD)?.first().map(String::as_str)
     }
 
     /// When the API server received it.
