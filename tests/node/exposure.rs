@@ -65,7 +65,9 @@ async fn until_answered(visitor: &Visitor) -> Result<()> {
 
 /// A server with hand-written ways in, each with its own host.
 async fn echo_with(space: &Space, ways: &[Value]) -> Result<()> {
-    space.server("echo", &json!({"image": ECHO, "port": 3001})).await?;
+    // What the operator did not make, it can't tell the server of.
+    let any_host = json!([{"name": "MCP_ALLOWED_HOSTS", "value": "*"}]);
+    space.server("echo", &json!({"image": ECHO, "port": 3001, "env": any_host})).await?;
     for way in ways {
         kubectl::apply(space, &way.to_string()).await?;
     }
