@@ -1,18 +1,34 @@
 //! What people type.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use tokio::io::AsyncWriteExt;
 
 use crate::ECHO;
 use crate::support::{Space, World};
 
-async fn kubectl(space: &Space, arguments: &[&str]) -> Result<String> {
+/// What kubectl prints, in the namespace.
+pub async fn kubectl(space: &Space, arguments: &[&str]) -> Result<String> {
+    kubectl_with(space, arguments, "").await
+}
+
+/// Applies manifests, in YAML or JSON.
+pub async fn apply(space: &Space, manifests: &str) -> Result<()> {
+    kubectl_with(space, &["apply", "--server-side", "--filename", "-"], manifests).await?;
+    Ok(())
+}
+
+async fn kubectl_with(space: &Space, arguments: &[&str], input: &str) -> Result<String> {
     let cluster = &space.world.cluster;
     let mut command = Command::new(cluster.kubectl()?);
     command.arg("--kubeconfig").arg(cluster.kubeconfig()).args(["--namespace", &space.name]).args(arguments);
-    let output = tokio::process::Command::from(command).output().await?;
+    let mut command = tokio::process::Command::from(command);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    child.stdin.take().context("no input")?.write_all(input.as_bytes()).await?;
+    let output = child.wait_with_output().await?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "{arguments:?}: {printed}{}", String::from_utf8_lossy(&output.stderr));
     Ok(printed)

@@ -4,11 +4,13 @@
 mod support;
 
 mod databases;
+mod exposure;
 mod kubectl;
 mod sdks;
 mod serving;
 mod trouble;
 mod verification;
+mod visitor;
 
 use anyhow::{Context, Result, ensure};
 use landfall_cluster::Size;
@@ -38,6 +40,18 @@ fn main() -> ExitCode {
         verification::a_header_from_a_secret_needs_a_right_and_is_told_to_nobody,
         kubectl::the_everyday_commands_work,
     ];
+    match landfall_cluster::missing_for_front_door() {
+        Some(missing) => eprintln!("skipped: the way in from outside: {missing}"),
+        None => {
+            let exposure = tests![
+                exposure::streams_stay_open_for_minutes,
+                exposure::fifty_calls_at_once_succeed,
+                exposure::tls_and_another_port_are_served,
+            ];
+            // One of them takes minutes, most of them asleep.
+            tests.splice(0..0, exposure);
+        }
+    }
     match databases::missing() {
         Some(missing) => eprintln!("skipped: databases: {missing}"),
         None => tests.extend(tests![

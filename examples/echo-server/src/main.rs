@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use echo_server::{
     client, fault,
-    server::{self, AllowedHosts, PATH},
+    server::{self, AllowedHosts, Options, PATH},
     storage::Storage,
     tools::EchoServer,
 };
@@ -56,6 +56,12 @@ struct Serve {
     /// Hosts that clients may name, comma separated; `*` or nothing allows all
     #[arg(long, env = "MCP_ALLOWED_HOSTS", value_name = "HOSTS")]
     allowed_hosts: Option<String>,
+    /// Tell clients to sign in at this issuer (whether they did is for the proxy in front to check)
+    #[arg(long, env = "OAUTH_ISSUER", value_name = "URL", requires = "public_url")]
+    oauth_issuer: Option<String>,
+    /// The URL that clients use
+    #[arg(long, env = "MCP_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
     /// A text to tell this server from others, shown as its title
     #[arg(long, env = "INSTANCE")]
     instance: Option<String>,
@@ -117,8 +123,12 @@ async fn run(serve: Serve) -> Result<ExitCode> {
 
     let stop = CancellationToken::new();
     let fault = serve.fault.map(|kind| Arc::new(fault::Fault::new(kind)));
+    let metadata = serve.oauth_issuer.zip(serve.public_url).map(|(issuer, url)| {
+        json!({"resource": url, "authorization_servers": [issuer], "bearer_methods_supported": ["header"]}).to_string()
+    });
     let mut toggle = signal(SignalKind::user_defined1()).context("cannot wait for SIGUSR1")?;
     let toggled = fault.clone();
+    let options = Options { hosts, fault, metadata };
     let toggling = tokio::spawn(async move {
         while toggle.recv().await.is_some() {
             if let Some(fault) = &toggled {
@@ -126,7 +136,7 @@ async fn run(serve: Serve) -> Result<ExitCode> {
             }
         }
     });
-    let serving = server::serve(listener, EchoServer::new(instance, storage), hosts, fault, stop.clone());
+    let serving = server::serve(listener, EchoServer::new(instance, storage), options, stop.clone());
     tokio::pin!(serving);
     let name = tokio::select! {
         () = &mut serving => "nobody",

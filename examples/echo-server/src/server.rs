@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{
     Request, Response, StatusCode,
     body::{Bytes, Incoming},
+    header::{CONTENT_TYPE, HeaderValue},
     server::conn::http1,
     service::service_fn,
 };
@@ -19,8 +20,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{fault::Fault, tools::EchoServer};
 
-/// The only path that is served.
+/// The path at which MCP is served.
 pub const PATH: &str = "/mcp";
+
+/// Where clients look for what to sign in to, for the whole host or for [`PATH`] alone (RFC 9728).
+const METADATA_PATHS: [&str; 2] =
+    ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"];
 
 /// How long open answers may take to end once the server was told to stop. Far
 /// below the 30 s that Kubernetes grants, so that a rollout never waits for it.
@@ -58,26 +63,38 @@ impl AllowedHosts {
     }
 }
 
+/// How to serve.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub hosts: AllowedHosts,
+    pub fault: Option<Arc<Fault>>,
+    /// What tells clients where to sign in, if they have to: JSON as in RFC 9728.
+    pub metadata: Option<String>,
+}
+
+impl Options {
+    /// For everybody who names one of these hosts.
+    #[must_use]
+    pub const fn open_to(hosts: AllowedHosts) -> Self {
+        Self { hosts, fault: None, metadata: None }
+    }
+}
+
 /// Listens on `address`; port 0 takes any free one.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Serves until `stop` is cancelled, then ends open answers and returns.
-pub async fn serve(
-    listener: TcpListener,
-    tools: EchoServer,
-    hosts: AllowedHosts,
-    fault: Option<Arc<Fault>>,
-    stop: CancellationToken,
-) {
-    let service = mcp_service(tools, hosts, &stop);
+pub async fn serve(listener: TcpListener, tools: EchoServer, options: Options, stop: CancellationToken) {
+    let service = mcp_service(tools, options.hosts.clone(), &stop);
+    let options = Arc::new(options);
     let connections = GracefulShutdown::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => spawn(stream, service.clone(), fault.clone(), &connections),
+                Ok((stream, _)) => spawn(stream, service.clone(), Arc::clone(&options), &connections),
                 // Out of file descriptors, or a peer that left again: nothing to
                 // do but to let the others go on.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -98,14 +115,14 @@ fn mcp_service(tools: EchoServer, hosts: AllowedHosts, stop: &CancellationToken)
     StreamableHttpService::new(move || Ok(tools.clone()), Arc::new(LocalSessionManager::default()), config)
 }
 
-fn spawn(stream: TcpStream, service: Service, fault: Option<Arc<Fault>>, connections: &GracefulShutdown) {
+fn spawn(stream: TcpStream, service: Service, options: Arc<Options>, connections: &GracefulShutdown) {
     let handle = service_fn(move |request: Request<Incoming>| {
-        let service = service.clone();
-        let faulty = fault.as_ref().and_then(|fault| fault.answer(request.method()));
+        let (service, options) = (service.clone(), Arc::clone(&options));
+        let faulty = options.fault.as_ref().and_then(|fault| fault.answer(request.method()));
         async move {
             match faulty {
                 Some(response) => Ok::<_, Infallible>(response),
-                None => Ok(answer(&service, request).await),
+                None => Ok(answer(&service, options.metadata.as_deref(), request).await),
             }
         }
     });
@@ -117,9 +134,15 @@ fn spawn(stream: TcpStream, service: Service, fault: Option<Arc<Fault>>, connect
     });
 }
 
-async fn answer(service: &Service, request: Request<Incoming>) -> Response<Body> {
-    if request.uri().path() == PATH {
+async fn answer(service: &Service, metadata: Option<&str>, request: Request<Incoming>) -> Response<Body> {
+    let path = request.uri().path();
+    if path == PATH {
         return service.handle(request).await;
+    }
+    if let Some(metadata) = metadata.filter(|_| METADATA_PATHS.contains(&path)) {
+        let mut response = Response::new(Full::new(Bytes::from(metadata.to_owned())).boxed());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        return response;
     }
     let hint = format!("MCP is served at {PATH}\n");
     let mut response = Response::new(Full::new(Bytes::from(hint)).boxed());

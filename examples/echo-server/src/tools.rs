@@ -1,9 +1,11 @@
 //! The tools that the server offers, and what it says about itself.
 
+use std::time::Duration;
+
 use rmcp::{
-    ServerHandler,
+    Peer, RoleServer, ServerHandler,
     handler::server::{router::tool::ToolRouter, wrapper::Parameters},
-    model::{Implementation, ServerCapabilities, ServerConfig},
+    model::{Implementation, ProgressNotificationParam, RequestMetaObject, ServerCapabilities, ServerConfig},
     schemars, tool, tool_handler, tool_router,
 };
 use serde::Deserialize;
@@ -13,10 +15,18 @@ use crate::storage::Storage;
 /// The name by which the server introduces itself.
 pub const NAME: &str = "echo-server";
 
+/// How often the progress of a slow answer is told, in seconds.
+const PROGRESS_INTERVAL: u16 = 10;
+
+const LONGEST: u16 = 3600;
+
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct EchoArguments {
     /// The text to send back.
     message: String,
+    /// How many seconds to take over it, at most an hour; progress is told meanwhile to who asks for it.
+    #[serde(default)]
+    seconds: u16,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -65,7 +75,24 @@ impl EchoServer {
 #[tool_router(router = plain_tools)]
 impl EchoServer {
     #[tool(description = "Returns the message that it was given")]
-    fn echo(Parameters(EchoArguments { message }): Parameters<EchoArguments>) -> String {
+    async fn echo(
+        &self,
+        Parameters(EchoArguments { message, seconds }): Parameters<EchoArguments>,
+        meta: RequestMetaObject,
+        client: Peer<RoleServer>,
+    ) -> String {
+        let seconds = seconds.min(LONGEST);
+        let mut passed = 0;
+        while passed < seconds {
+            let step = PROGRESS_INTERVAL.min(seconds - passed);
+            tokio::time::sleep(Duration::from_secs(step.into())).await;
+            passed += step;
+            if let Some(token) = meta.get_progress_token() {
+                let progress = ProgressNotificationParam::new(token, passed.into()).with_total(seconds.into());
+                // Nobody may be left to be told.
+                let _ = client.notify_progress(progress).await;
+            }
+        }
         message
     }
 

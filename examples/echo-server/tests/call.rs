@@ -6,7 +6,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use echo_server::{
     client,
-    server::{self, AllowedHosts},
+    server::{self, AllowedHosts, Options},
     storage::Storage,
     tools::EchoServer,
 };
@@ -25,10 +25,14 @@ async fn start(hosts: AllowedHosts) -> Server {
 }
 
 async fn start_with(storage: Storage, hosts: AllowedHosts) -> Server {
+    start_as(storage, Options::open_to(hosts)).await
+}
+
+async fn start_as(storage: Storage, options: Options) -> Server {
     let listener = server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let serving = server::serve(listener, EchoServer::new("pod-7", storage), hosts, None, stop.clone());
+    let serving = server::serve(listener, EchoServer::new("pod-7", storage), options, stop.clone());
     Server { address, stop, task: tokio::spawn(serving) }
 }
 
@@ -73,6 +77,40 @@ async fn names_the_path_when_another_is_called() {
     let url = format!("http://{}/sse", server.address);
     let error = echo(&url, "hello").await.unwrap_err();
     assert!(format!("{error:#}").contains("served at /mcp"), "{error:#}");
+}
+
+#[tokio::test]
+async fn an_answer_comes_when_it_is_asked_for() {
+    let server = start(AllowedHosts::Any).await;
+    let url = format!("http://{}/mcp", server.address);
+    let began = std::time::Instant::now();
+    let slow = json!({"message": "at last", "seconds": 1});
+    assert_eq!(client::call(&url, "echo", &slow).await.unwrap().returned, "at last");
+    assert!(began.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn who_has_to_sign_in_is_told_where() {
+    let metadata = Some("{\"resource\":1}".to_owned());
+    let server = start_as(Storage::default(), Options { metadata, ..Options::open_to(AllowedHosts::Any) }).await;
+    for path in ["", "/mcp"] {
+        let answer = get(server.address, &format!("/.well-known/oauth-protected-resource{path}")).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("{\"resource\":1}"), "{answer}");
+    }
+    let open = start(AllowedHosts::Any).await;
+    let answer = get(open.address, "/.well-known/oauth-protected-resource").await;
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 #[tokio::test]

@@ -83,6 +83,9 @@ pub struct ClusterArguments {
     /// An image archive to load into the node; may be given several times.
     #[arg(long, value_name = "FILE")]
     pub load_image: Vec<PathBuf>,
+    /// Starts Traefik on the node, as Ingress controller and as Gateway for hosts under this domain.
+    #[arg(long, value_name = "DOMAIN")]
+    pub front_door: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The programs of the cluster: found in `KUBEBUILDER_ASSETS`, or built once by Go and kept in a cache.
 
 mod build;
+mod manifests;
 mod modules;
 mod tool;
 
@@ -12,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::Size;
 pub use build::{Package, Source};
 use build::{built, make};
+pub use manifests::Manifests;
 pub use modules::Program;
 use modules::modules;
 pub use tool::Tool;

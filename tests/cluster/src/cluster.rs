@@ -1,5 +1,6 @@
 //! A cluster from its start to its end.
 
+mod front_door;
 mod start;
 
 use std::net::Ipv4Addr;
@@ -18,6 +19,8 @@ use crate::process::{Process, ProcessId};
 use crate::run_dir::RunDir;
 use crate::volumes::VolumeOpener;
 use crate::{containers, kubeconfig, missing_for};
+
+pub use front_door::missing_for_front_door;
 
 const API_SERVER: &str = "kube-apiserver";
 const NAMESPACES: &str = "namespaces";

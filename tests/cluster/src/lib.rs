@@ -45,7 +45,8 @@ mod running;
 mod volumes;
 mod wait;
 
-pub use cluster::{Cluster, Size};
+pub use cluster::{Cluster, Size, missing_for_front_door};
+pub use pki::Identity;
 pub use requirements::missing_for;
 pub use run_dir::clean_crashed_runs;
 pub use running::command_in_running_node;

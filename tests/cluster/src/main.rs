@@ -100,6 +100,9 @@ async fn start(arguments: &ClusterArguments) -> Result<Cluster> {
     for archive in &arguments.load_image {
         cluster.load_image(archive).await?;
     }
+    if let Some(domain) = &arguments.front_door {
+        cluster.open_front_door(domain).await?;
+    }
     Ok(cluster)
 }
 

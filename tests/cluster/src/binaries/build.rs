@@ -90,7 +90,7 @@ fn cache() -> Result<PathBuf> {
         .context("there is no home directory: set LANDFALL_CACHE to a folder for built programs")
 }
 
-fn built_directory(source: &Source) -> Result<PathBuf> {
+pub fn built_directory(source: &Source) -> Result<PathBuf> {
     Ok(cache()?.join("bin").join(source.fingerprint()))
 }
 
@@ -100,32 +100,61 @@ pub fn built(source: &Source, name: &str) -> Result<Option<PathBuf>> {
     Ok(path.is_file().then_some(path))
 }
 
+/// A folder in which Go can work on a source, for one process at a time.
+pub struct Workshop {
+    pub folder: PathBuf,
+    /// Holds the source's own files.
+    pub files: PathBuf,
+    _lock: FileLock,
+}
+
+impl Workshop {
+    pub async fn open(source: &Source) -> Result<Self> {
+        let folder = cache()?.join("build").join(source.fingerprint());
+        let files = folder.join("source");
+        for folder in [&built_directory(source)?, &files] {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make {}: set LANDFALL_CACHE", folder.display()))?;
+        }
+        let name = source.name;
+        let lock = FileLock::acquire(&folder.join("lock"), || {
+            eprintln!("landfall-cluster: waiting for another process that builds {name}");
+        })
+        .await?;
+        for (file, content) in source.files {
+            fs::write(files.join(file), content)?;
+        }
+        Ok(Self { folder, files, _lock: lock })
+    }
+
+    /// Go, not started yet, in the source's folder.
+    pub fn go(&self) -> Command {
+        let mut go = Command::new("go");
+        go.current_dir(&self.files).env("GOWORK", "off").stdin(Stdio::null()).kill_on_drop(true);
+        go
+    }
+}
+
+/// What is said where Go cannot be started.
+pub const NO_GO: &str = "cannot start `go`: install Go from go.dev/dl or your distribution";
+
 /// Builds those of `wanted` that are not there yet.
 pub async fn make(source: &Source, wanted: &[Package]) -> Result<()> {
     let directory = built_directory(source)?;
-    let work = cache()?.join("build").join(source.fingerprint());
-    for folder in [&directory, &work] {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}: set LANDFALL_CACHE", folder.display()))?;
+    let is_missing = |package: &&Package| !directory.join(package.name).is_file();
+    if !wanted.iter().any(|package| is_missing(&package)) {
+        return Ok(());
     }
-    let name = source.name;
-    let _lock = FileLock::acquire(&work.join("lock"), || {
-        eprintln!("landfall-cluster: waiting for another process that builds {name}");
-    })
-    .await?;
+    let workshop = Workshop::open(source).await?;
     // Whoever held the lock before may have built the same.
-    let packages: Vec<_> = wanted.iter().filter(|package| !directory.join(package.name).is_file()).copied().collect();
+    let packages: Vec<_> = wanted.iter().filter(is_missing).copied().collect();
     if packages.is_empty() {
         return Ok(());
     }
-    let (files, output) = (work.join("source"), work.join("output"));
-    for folder in [&files, &output] {
-        fs::create_dir_all(folder)?;
-    }
-    for (file, content) in source.files {
-        fs::write(files.join(file), content)?;
-    }
-    let log = work.join("build.log");
-    let build = go_build(source, &packages, &files, &output, &log)?;
+    let output = workshop.folder.join("output");
+    fs::create_dir_all(&output)?;
+    let log = workshop.folder.join("build.log");
+    let build = go_build(source, &packages, &workshop, &output, &log)?;
     follow(build, source, &packages, &log).await?;
     for package in packages {
         // A rename, so that nobody ever sees half a program.
@@ -136,27 +165,24 @@ pub async fn make(source: &Source, wanted: &[Package]) -> Result<()> {
     Ok(())
 }
 
-fn go_build(source: &Source, packages: &[Package], files: &Path, output: &Path, log: &Path) -> Result<Child> {
+fn go_build(source: &Source, packages: &[Package], workshop: &Workshop, output: &Path, log: &Path) -> Result<Child> {
     let log = fs::File::create(log)?;
     // The slash makes Go take it for a directory.
     let mut output = output.as_os_str().to_owned();
     output.push("/");
-    Command::new("go")
+    workshop
+        .go()
         .args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false"])
         .args(["-ldflags", &source.ldflags(), "-o"])
         .arg(output)
         .args(packages.iter().map(|package| package.path))
-        .current_dir(files)
         .env("CGO_ENABLED", "0")
-        .env("GOWORK", "off")
         .env_remove("GOOS")
         .env_remove("GOARCH")
-        .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
-        .kill_on_drop(true)
         .spawn()
-        .context("cannot start `go`: install Go from go.dev/dl or your distribution")
+        .context(NO_GO)
 }
 
 async fn follow(mut build: Child, source: &Source, packages: &[Package], log: &Path) -> Result<()> {

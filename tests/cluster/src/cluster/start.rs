@@ -124,12 +124,16 @@ impl Cluster {
         .await
     }
 
-    async fn until<Ready: Future<Output = Result<bool>>>(&self, what: &str, ready: impl Fn() -> Ready) -> Result<()> {
+    pub(super) async fn until<Ready: Future<Output = Result<bool>>>(
+        &self,
+        what: &str,
+        ready: impl Fn() -> Ready,
+    ) -> Result<()> {
         wait::until(what, LIMIT, || self.check(), ready).await
     }
 
     /// Starts a component: inside the node where there is one.
-    fn launch(&self, name: &'static str, command: &Command) -> Result<()> {
+    pub(super) fn launch(&self, name: &'static str, command: &Command) -> Result<()> {
         let log = self.state().run.log(name);
         let process = match &self.node {
             Some(node) => Process::start(name, &node.enter(command), log)?,
