@@ -70,6 +70,11 @@ impl<K: Resource + Clone> Cache<K> {
         self.read().groups.get(group)?.get(name).cloned()
     }
 
+    /// Whether an object is cached, in whatever state.
+    pub fn has(&self, object: &K) -> bool {
+        self.read().places.contains_key(&key(object))
+    }
+
     /// All objects of a group, by name.
     pub fn group(&self, group: &str) -> Vec<Arc<K>> {
         self.read().groups.get(group).map(|group| group.values().cloned().collect()).unwrap_or_default()

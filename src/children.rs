@@ -2,13 +2,13 @@
 //! the RBAC test all follow.
 //!
 //! A kind is added by a file in [`crate::build`] that implements [`Child`], and a line in
-//! `registry!` below. Their order is the order in which they are applied: workloads last, so that
-//! what they need is there when their pods start.
+//! `registry!` below. Their order is the order in which they are applied: workloads late, so that
+//! what they need is there when their pods start, and what leads clients to them last.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::Resource;
@@ -19,8 +19,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::digest::Digest;
+use crate::gateway_api::HTTPRoute;
 use crate::reach::Reach;
-use crate::references::Source;
+use crate::references::{Route, Source};
 use crate::settings::Platform;
 use crate::validate::ValidatedServer;
 
@@ -50,6 +51,13 @@ pub trait Child:
     /// watched, not only ours.
     const REFERRED_TO_AS: Option<Source> = None;
 
+    /// Whether objects of this kind lead clients to hosts. Then all of the kind are watched, not only
+    /// ours: a host may be somebody else's already.
+    const IS_ROUTE: bool = false;
+
+    /// Whether the API server may not know this kind, until its definition is installed.
+    const MAY_BE_UNKNOWN: bool = false;
+
     /// Whether objects of this kind are found by what they say of themselves, having no owner.
     const IS_WITHOUT_OWNER: bool = Self::MAY_OUTLIVE || Self::Scope::IS_CLUSTER_WIDE;
 
@@ -78,6 +86,11 @@ pub trait Child:
     /// Digests of what specs can refer to in this object.
     fn digests(&self) -> BTreeMap<String, Digest> {
         BTreeMap::new()
+    }
+
+    /// The hosts and paths that a route serves.
+    fn route(&self) -> Option<Route> {
+        None
     }
 
     /// Drops from a live object what nobody here reads, to keep the cache small.
@@ -183,4 +196,6 @@ registry! {
     stateful_sets: StatefulSet,
     deployments: Deployment,
     horizontal_pod_autoscalers: HorizontalPodAutoscaler,
+    ingresses: Ingress,
+    http_routes: HTTPRoute,
 }

@@ -25,6 +25,7 @@ pub mod children;
 pub mod cli;
 pub mod controller;
 pub mod digest;
+pub mod gateway_api;
 pub mod jitter;
 pub mod labels;
 pub mod metrics;

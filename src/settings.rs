@@ -10,8 +10,7 @@ use serde::Serialize;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::api::interval;
-
+use crate::api::{ParentReference, interval};
 use crate::validate;
 
 /// Settings of the operator.
@@ -51,6 +50,16 @@ pub struct Settings {
     #[arg(long, env = "LANDFALL_SERVER_DEFAULTS", default_value = "", hide_default_value = true, value_parser = validate::server_defaults)]
     pub server_defaults: ServerDefaults,
 
+    /// How servers are exposed where their specs say nothing about it.
+    #[command(flatten)]
+    pub expose: ExposeDefaults,
+
+    /// Watches the `IngressClasses`, `GatewayClasses` and Gateways of the whole cluster, which servers
+    /// with `expose` refer to. Without it, their URLs at gateways are not known, and streams are set up
+    /// for no class. Default: true where all namespaces are served.
+    #[arg(long, env = "LANDFALL_WATCH_CLASSES", action = clap::ArgAction::Set)]
+    pub watch_classes: Option<bool>,
+
     /// How many servers are reconciled at the same time.
     #[arg(long, env = "LANDFALL_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
@@ -82,6 +91,13 @@ pub struct Settings {
     pub log: String,
 }
 
+impl Settings {
+    /// Whether classes and gateways, which are the whole cluster's, may be watched.
+    pub fn watches_classes(&self) -> bool {
+        self.watch_classes.unwrap_or(self.namespaces.is_empty())
+    }
+}
+
 /// How servers are verified.
 #[derive(Args, Serialize, Clone, Debug)]
 #[serde(rename_all = "camelCase")]
@@ -99,6 +115,38 @@ pub struct VerificationSettings {
     /// How servers are reached.
     #[arg(long = "verification-route", id = "verification-route", env = "LANDFALL_VERIFICATION_ROUTE", value_enum, default_value_t = VerificationRoute::Direct)]
     pub route: VerificationRoute,
+
+    /// Calls servers that are exposed at their public URL, too, at the address that the ingress or
+    /// gateway has; no public DNS is needed. Set to false where the operator cannot reach it:
+    /// `Exposed` then says no more than that the way in was admitted.
+    #[arg(long = "verification-front-door", id = "verification-front-door", env = "LANDFALL_VERIFICATION_FRONT_DOOR", default_value_t = true, action = clap::ArgAction::Set)]
+    pub front_door: bool,
+}
+
+/// How servers are exposed where their specs say nothing about it.
+#[derive(Args, Serialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ExposeDefaults {
+    /// Domain under which each server has a host name of its own, NAME.NAMESPACE.DOMAIN, unless its
+    /// spec names another, such as mcp.example.com. Its DNS has to lead to the ingress or gateway.
+    /// Default: none, so that specs have to name a host.
+    #[arg(long, env = "LANDFALL_BASE_DOMAIN", value_parser = validate::base_domain)]
+    pub base_domain: Option<String>,
+
+    /// `IngressClass` of servers whose specs name none. Default: the cluster's default class.
+    #[arg(long, env = "LANDFALL_DEFAULT_INGRESS_CLASS")]
+    pub default_ingress_class: Option<String>,
+
+    /// Gateway of servers whose specs name neither a gateway nor an ingress: NAMESPACE/NAME, or
+    /// NAMESPACE/NAME/LISTENER. Default: none, so that they get an Ingress.
+    #[arg(long, env = "LANDFALL_DEFAULT_GATEWAY", value_parser = validate::default_gateway)]
+    #[serde(serialize_with = "as_written")]
+    pub default_gateway: Option<ParentReference>,
+
+    /// `ClusterIssuer` of cert-manager from which an Ingress gets its certificate where its spec names
+    /// neither a Secret nor an issuer. Default: none, so that such an Ingress has no TLS.
+    #[arg(long, env = "LANDFALL_DEFAULT_ISSUER")]
+    pub default_issuer: Option<String>,
 }
 
 /// How servers are reached to be verified.
@@ -164,6 +212,8 @@ pub struct Platform {
     pub allow_cluster_rules: bool,
     /// Whether the operator itself may read Secrets.
     pub watch_secrets: bool,
+    /// How servers are exposed where a spec says nothing.
+    pub expose: ExposeDefaults,
 }
 
 impl Default for Platform {
@@ -175,8 +225,19 @@ impl Default for Platform {
             server_defaults: ServerDefaults::default(),
             allow_cluster_rules: false,
             watch_secrets: false,
+            expose: ExposeDefaults::default(),
         }
     }
+}
+
+/// A gateway as the flag takes it.
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn as_written<S: serde::Serializer>(gateway: &Option<ParentReference>, serializer: S) -> Result<S::Ok, S::Error> {
+    let parts = |it: &ParentReference| {
+        let parts = [it.namespace.as_deref(), Some(it.name.as_str()), it.section_name.as_deref()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("/")
+    };
+    gateway.as_ref().map(parts).serialize(serializer)
 }
 
 /// The cluster's domain as a pod's resolver is told of it: `search NS.svc.DOMAIN svc.DOMAIN …`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::api::MCPServer;
 use crate::children::{Child, Children, Live, Make};
+use crate::observe::{Observation, Workload};
 use crate::references::References;
 use crate::settings::Platform;
 use crate::validate::{Problems, ValidatedServer, validate};
@@ -18,6 +19,20 @@ pub fn nothing_live() -> Children<Live> {
         }
     }
     Children::from_each(&mut Nothing)
+}
+
+/// One pod that answers, of a workload in this state.
+pub fn observation(workload: Workload) -> Observation {
+    Observation {
+        replicas: 1,
+        ready_replicas: 1,
+        ready_pods: vec!["a/0".into()],
+        workload,
+        trouble: None,
+        dependencies: Vec::new(),
+        exposure: None,
+        look_again: None,
+    }
 }
 
 /// A stored `MCPServer` called `echo` with this spec.

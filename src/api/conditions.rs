@@ -14,6 +14,9 @@ pub enum ConditionType {
     Available,
     /// An MCP client could use the server a moment ago. Absent where nothing is verified.
     Verified,
+    /// Clients outside of the cluster reach the server at its public URL. Absent for a server that is
+    /// not exposed.
+    Exposed,
     /// A client can use the server, as this generation of the spec describes it, now.
     Ready,
     /// kstatus: on its way to what the spec says. Absent when not.
@@ -31,6 +34,7 @@ impl ConditionType {
             Self::DependenciesReady => "DependenciesReady",
             Self::Available => "Available",
             Self::Verified => "Verified",
+            Self::Exposed => "Exposed",
             Self::Ready => "Ready",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
@@ -153,6 +157,34 @@ reasons! {
     RateLimited,
     /// Something in front of the server answers in its stead that it is not there.
     BackendUnavailable,
+    /// An MCP client reaches the server at its public URL, with TLS and only with credentials.
+    Exposed,
+    /// An MCP client reaches the server at its public URL, in a way that the message warns of.
+    ExposedAtRisk,
+    /// The way in was admitted; the operator was told not to call it.
+    ExposedUnchecked,
+    /// The first call of the public URL is under way.
+    CheckingFrontDoor,
+    /// The class of the Ingress does not exist.
+    IngressClassMissing,
+    /// A Gateway or its listener does not exist.
+    GatewayMissing,
+    /// The cluster has no Gateway API, or one that is too old.
+    GatewayAPIMissing,
+    /// The host is that of somebody else.
+    HostTaken,
+    /// The Ingress or the Gateway has no address yet.
+    AddressPending,
+    /// No controller has looked at the route yet.
+    RoutePending,
+    /// The Gateway's controller does not take the route.
+    RouteNotAccepted,
+    /// The Gateway or its listener is not ready for requests.
+    GatewayNotReady,
+    /// The operator may not see the Gateway, and so not its URL.
+    GatewayNotWatched,
+    /// The certificate does not exist yet, or is not one for the host that is trusted here.
+    CertificateNotReady,
     /// No connection, or closed before an answer.
     Unreachable,
     /// Connected, but no answer in time.

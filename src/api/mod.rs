@@ -7,6 +7,7 @@
 pub mod conditions;
 pub mod crd;
 mod dependencies;
+mod expose;
 mod files;
 mod network_policy;
 mod pod;
@@ -24,6 +25,7 @@ mod verification;
 pub use dependencies::{
     Credentials, Dependency, DependencyPort, DependencyStorage, External, SecretName, SharedAccount,
 };
+pub use expose::{Expose, ExposeGateway, ExposeIngress, ExposeTls, ParentReference, RouteTimeouts};
 pub use files::File;
 pub use network_policy::NetworkPolicySpec;
 pub use pod::{PullPolicy, Scratch, ScratchMedium};

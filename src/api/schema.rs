@@ -36,3 +36,27 @@ pub fn raw_object(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-preserve-unknown-fields": true,
     })
 }
+
+/// A set of path prefixes.
+pub fn path_prefixes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "items": {
+            "type": "string",
+            "maxLength": 1024,
+            "x-kubernetes-validations": [{
+                "rule": "self.startsWith('/') && self.matches('^[!-~]*$') && !self.matches('[?#]')",
+                "message": "a path of expose.paths must start with '/' and hold neither spaces nor '?' or '#', such as /mcp",
+            }],
+        },
+    })
+}
+
+/// A duration as the Gateway API writes it (GEP-2257).
+pub fn gateway_duration(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$",
+    })
+}

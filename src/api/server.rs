@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 use super::{
-    Autoscaling, Dependency, DisruptionBudget, File, MCPServerStatus, NetworkPolicySpec, Probes, PullPolicy, Scratch,
-    ServiceAccountSpec, ServiceSpec, Sessions, Storage, VerificationSpec, schema,
+    Autoscaling, Dependency, DisruptionBudget, Expose, File, MCPServerStatus, NetworkPolicySpec, Probes, PullPolicy,
+    Scratch, ServiceAccountSpec, ServiceSpec, Sessions, Storage, VerificationSpec, schema,
 };
 
 /// An MCP server that a team shares: what to run, and how clients reach it.
@@ -234,6 +234,13 @@ pub struct MCPServerSpec {
     /// The Service in front of the pods. Default: a `ClusterIP` Service on `port`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceSpec>,
+
+    /// The way in for clients outside of the cluster: an `Ingress` or an `HTTPRoute`. `{}` is enough
+    /// where Landfall was started with a `baseDomain` and the cluster has a default class or gateway.
+    /// `status.url` is the public URL once it answers. Default: none.
+    /// Example: `{host: echo.example.com, ingress: {className: traefik}}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expose: Option<Expose>,
 
     /// How the operator verifies, by an MCP conversation every now and then, that clients can use the
     /// server. Default: every minute, without credentials. Example: `{interval: 15s}`.

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct MCPServerStatus {
-    /// The URL that a client should use.
+    /// The URL that a client should use: the public one of a server that is exposed, as long as it
+    /// answers there, else `clusterUrl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 
@@ -43,8 +44,8 @@ pub struct MCPServerStatus {
     #[schemars(length(max = 16))]
     pub dependencies: Vec<DependencyStatus>,
 
-    /// `Accepted`, `ReferencesResolved`, `DependenciesReady`, `Available`, `Verified` and their sum
-    /// `Ready`; `Reconciling` and `Stalled` only while they are true. Their reasons are stable.
+    /// `Accepted`, `ReferencesResolved`, `DependenciesReady`, `Available`, `Verified`, `Exposed` and their
+    /// sum `Ready`; `Reconciling` and `Stalled` only while they are true. Their reasons are stable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     #[schemars(length(max = 16))]

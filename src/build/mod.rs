@@ -6,6 +6,8 @@ mod cluster_role_binding;
 mod config_map;
 mod deployment;
 mod horizontal_pod_autoscaler;
+mod http_route;
+mod ingress;
 mod network_policy;
 mod persistent_volume_claim;
 mod pod;

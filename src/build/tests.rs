@@ -1,13 +1,14 @@
 use super::build;
 use crate::children::{Child, Children, Desired, Live, Settled};
-use crate::references::{References, Running};
+use crate::gateway_api::HTTPRoute;
+use crate::references::{Front, GatewayApi, References, Running};
 use crate::settings::Platform;
 use crate::testing::{nothing_live, server, smallest, smallest_with, validated};
 use crate::validate::validate;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -47,6 +48,15 @@ fn full() -> Value {
         "networkPolicy": {
             "ingress": [{"namespaceSelector": {"matchLabels": {"team": "a"}}}],
             "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}],
+        },
+        "expose": {
+            "host": "full.example.com",
+            "ingress": {
+                "className": "public",
+                "annotations": {"example.com/own": "x"},
+                "tls": {"secretName": "cert", "issuer": "corp"},
+            },
+            "paths": ["/mcp", "/.well-known"],
         },
         "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
         "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": true}],
@@ -102,6 +112,7 @@ fn a_server_with_every_field() {
     insta::assert_snapshot!("full_role", yaml::<Role>(&children));
     insta::assert_snapshot!("full_role_bindings", yaml::<RoleBinding>(&children));
     insta::assert_snapshot!("full_network_policy", yaml::<NetworkPolicy>(&children));
+    insta::assert_snapshot!("full_ingress", yaml::<Ingress>(&children));
     insta::assert_snapshot!("full_pod_disruption_budget", yaml::<PodDisruptionBudget>(&children));
     insta::assert_snapshot!("full_config_map", yaml::<ConfigMap>(&children));
     insta::assert_snapshot!("full_persistent_volume_claim", yaml::<PersistentVolumeClaim>(&children));
@@ -226,6 +237,30 @@ fn an_autoscaler_sets_the_replicas_alone() {
     let children = children(&spec);
     insta::assert_snapshot!("autoscaler", yaml::<HorizontalPodAutoscaler>(&children));
     assert_eq!(children.deployments[0].spec.as_ref().and_then(|it| it.replicas), None);
+}
+
+#[test]
+fn a_gateway_gets_a_route_and_no_ingress() {
+    let spec = smallest_with(&json!({"expose": {
+        "host": "echo.example.com",
+        "gateway": {
+            "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "https"}],
+            "filters": [{"type": "ExtensionRef", "extensionRef": {"group": "traefik.io", "kind": "Middleware", "name": "auth"}}],
+        },
+    }}));
+    let front = Front { gateway_api: GatewayApi::Served, ..Front::default() };
+    let references = References::default().with_front(front);
+    let children = build(&validate(&server(&spec), &references, &Platform::default()).expect("valid"));
+    insta::assert_snapshot!("http_route", yaml::<HTTPRoute>(&children));
+    assert!(children.ingresses.is_empty());
+}
+
+#[test]
+fn nothing_is_made_where_it_may_not_be() {
+    let spec = smallest_with(
+        &json!({"expose": {"host": "echo.example.com", "gateway": {"parentRefs": [{"name": "public"}]}}}),
+    );
+    assert!(children(&spec).http_routes.is_empty(), "the cluster has no such kind");
 }
 
 #[test]

@@ -115,5 +115,6 @@ async fn detect_platform(client: &Client, settings: &Settings) -> Platform {
         server_defaults: settings.server_defaults.clone(),
         allow_cluster_rules: settings.allow_cluster_rules,
         watch_secrets: settings.watch_secrets,
+        expose: settings.expose.clone(),
     }
 }

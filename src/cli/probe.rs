@@ -75,7 +75,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         target = target.with_header(&header.name, &header.value)?;
     }
     if let Some(address) = args.connect {
-        target = target.with_connect(address);
+        target = target.with_connect(&address.ip().to_string(), address.port());
     }
     let era = args.era.map(|era| match era {
         AskedEra::Modern => Era::Modern,

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
+use super::front::FrontCache;
 use super::references::ReferenceCache;
 use super::report::Reporter;
 use crate::api::{MCPServer, MCPServerStatus};
-use crate::apply::{Applier, Caches, NewCaches};
+use crate::apply::{Applier, NewCaches};
 use crate::cache::{Cache, group_of_server};
 use crate::children::{Child, Children, Make, Nothing};
 use crate::metrics::Metrics;
@@ -37,7 +38,13 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(client: Client, metrics: Arc<Metrics>, platform: Platform, verifier: Arc<Verifier>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        metrics: Arc<Metrics>,
+        platform: Platform,
+        verifier: Arc<Verifier>,
+        front: FrontCache,
+    ) -> Self {
         let caches = Arc::new(Children::from_each(&mut NewCaches));
         Self {
             applier: Applier {
@@ -47,7 +54,7 @@ impl Context {
                 made: Arc::default(),
             },
             pods: Arc::new(Cache::new(pod_group)),
-            references: ReferenceCache::new(platform.watch_secrets, caches),
+            references: ReferenceCache::new(platform.watch_secrets, front, caches),
             reporter: Reporter::new(client.clone(), Arc::clone(&metrics)),
             backoff: Backoff::default(),
             verifier,
@@ -61,15 +68,17 @@ impl Context {
     /// Whether every watch has shown its first list: before, an object that is not cached may well
     /// exist.
     pub(super) fn is_synced(&self) -> bool {
-        struct Synced<'a>(&'a Children<Caches>, &'a Platform, bool);
+        struct Synced<'a>(&'a Context, bool);
         impl Make<Nothing> for Synced<'_> {
             fn make<K: Child>(&mut self) {
-                self.2 &= K::of(self.0).is_synced() || !K::is_watched(self.1);
+                let is_known = !K::MAY_BE_UNKNOWN || self.0.references.front.presence.is_served();
+                let is_watched = is_known && K::is_watched(&self.0.platform);
+                self.1 &= K::of(&*self.0.applier.caches).is_synced() || !is_watched;
             }
         }
-        let mut children = Synced(&self.applier.caches, &self.platform, true);
+        let mut children = Synced(self, true);
         Children::<Nothing>::from_each(&mut children);
-        children.2 && self.pods.is_synced() && self.references.is_synced()
+        children.1 && self.pods.is_synced() && self.references.is_synced()
     }
 
     pub(super) fn pods_of(&self, server: &MCPServer) -> Vec<Arc<PodView>> {
@@ -104,7 +113,7 @@ impl Context {
         self.reporter.forget(&uid);
         self.verifier.forget(&uid);
         self.metrics.readiness(&uid, None);
-        self.references.forget(&server.namespace().unwrap_or_default(), &server.name_any());
+        self.references.forget(server);
         self.reported(&uid);
     }
 }

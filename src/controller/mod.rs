@@ -8,17 +8,21 @@
 mod backoff;
 mod context;
 mod finalizer;
+mod front;
+mod gateway_api;
 mod health;
 mod installed;
 mod leader;
 mod reconcile;
 mod references;
 mod report;
+mod routes;
 
 pub use health::{Health, serve};
 
-use futures::future::{BoxFuture, Shared, try_join_all};
-use futures::{Stream, StreamExt};
+use futures::future::{BoxFuture, Shared, ready, try_join_all};
+use futures::stream::iter;
+use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::Api;
 use kube::core::DeserializeGuard;
@@ -26,20 +30,26 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{Controller, PredicateConfig, WatchStreamExt, controller, predicates};
 use kube::{Client, Resource, ResourceExt};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::api::MCPServer;
-use crate::cache::owner;
+use crate::cache::{Cache, owner};
 use crate::children::{Child, Children, Make, Nothing};
 use crate::labels;
 use crate::observe::PodView;
 use crate::reach::Reach;
-use crate::references::Source;
+use crate::references::{ObjectName, Source};
 use crate::settings::{Platform, Settings};
 use crate::verification::{Network, Verifier};
 use context::Context;
+use front::{Classes, FrontCache};
+use gateway_api::Presence;
+use references::Target;
 
 /// Ends when the operator shall stop.
 pub type Shutdown = Shared<BoxFuture<'static, ()>>;
@@ -66,7 +76,9 @@ pub async fn run(
     } else {
         settings.namespaces.iter().cloned().map(Some).collect()
     };
+    let gateway_api = Presence::find(client.clone()).await;
     let scopes = namespaces.into_iter().map(|namespace| Scope {
+        gateway_api: gateway_api.clone(),
         client: client.clone(),
         namespace,
         settings: settings.clone(),
@@ -89,6 +101,7 @@ struct Scope {
     settings: Settings,
     platform: Platform,
     health: Arc<Health>,
+    gateway_api: Presence,
 }
 
 impl Scope {
@@ -98,13 +111,15 @@ impl Scope {
         let (verifier, news) = Verifier::new(network, &self.settings.verification, Arc::clone(&metrics));
         let verifier = Arc::new(verifier);
         let verifying = Arc::clone(&verifier);
-        let context = Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), verifier));
+        let front = FrontCache::new(self.platform.clone(), self.settings.watches_classes(), self.gateway_api.clone());
+        let context = Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), verifier, front));
         let ready = Arc::clone(&context);
         self.health.add_check(move || ready.is_synced());
         let controller = self.watch_servers(&context);
         let controller = self.watch_children(controller, &context);
         let controller = self.watch_pods(controller, &context);
         let controller = self.watch_secrets(controller, &context);
+        let controller = self.watch_front(controller, &context);
         let controller =
             controller.reconcile_on(news.map(|(namespace, name)| ServerRef::new(&name).within(&namespace)));
         let stopping = shutdown.clone();
@@ -148,15 +163,21 @@ impl Scope {
                     return;
                 }
                 let (context, of) = (Arc::clone(self.1), Arc::clone(self.1));
-                let config = if K::REFERRED_TO_AS.is_some() { everything() } else { self.0.managed::<K>() };
+                let concerns_others = K::REFERRED_TO_AS.is_some() || K::IS_ROUTE;
+                let config = if concerns_others { everything() } else { self.0.managed::<K>() };
+                let presence = self.0.gateway_api.clone();
+                let known = async move {
+                    if K::MAY_BE_UNKNOWN {
+                        presence.served().await
+                    }
+                };
                 let changes = self.0.changes::<K>(&config, K::trim, move |event| {
                     K::of(&*context.applier.caches).observe(event);
                     context.references.observe(event);
                 });
-                let concerned = move |child: K| {
-                    let referrers = K::REFERRED_TO_AS.map(|source| referrers(&of, source, &child));
-                    server_of(&child).into_iter().chain(referrers.into_iter().flatten())
-                };
+                let changes = known.map(|()| changes).flatten_stream();
+                let concerned =
+                    move |child: K| server_of(&child).into_iter().chain(concerned_by(&of, &targets_of(&child)));
                 self.2.push(Box::new(move |controller| controller.watches_stream(changes, concerned)));
             }
         }
@@ -193,10 +214,73 @@ impl Scope {
             },
         );
         let of = Arc::clone(context);
-        controller.watches_stream(changes, move |it: references::SecretKeys| referrers(&of, Source::Secret, &it))
+        controller.watches_stream(changes, move |it: references::SecretKeys| {
+            concerned_by(&of, &[Target::Object(Source::Secret, name_of(&it))])
+        })
     }
 
-    /// Changes of a kind, each noted in a cache before it triggers anything.
+    /// What ways in are made with.
+    fn watch_front(&self, controller: Servers, context: &Arc<Context>) -> Servers {
+        let of = Arc::clone(context);
+        let found = self.gateway_api.changes().flat_map(move |()| iter(concerned_by(&of, &[Target::GatewayApi])));
+        let controller = controller.reconcile_on(found);
+        if context.references.front.classes.is_none() {
+            return controller;
+        }
+        let controller =
+            self.watch_class(controller, context, |it| &it.ingress_classes, |_| Target::IngressClass, ready(()));
+        let served = || self.gateway_api.clone().served();
+        let controller =
+            self.watch_class(controller, context, |it| &it.gateway_classes, |_| Target::GatewayClass, served());
+        self.watch_class(controller, context, |it| &it.gateways, |it| Target::Gateway(name_of(it)), served())
+    }
+
+    /// One kind of it, once the API server knows it.
+    fn watch_class<K>(
+        &self,
+        controller: Servers,
+        context: &Arc<Context>,
+        cache: fn(&Classes) -> &Cache<K>,
+        target: fn(&K) -> Target,
+        known: impl Future<Output = ()> + Send + 'static,
+    ) -> Servers
+    where
+        K: Resource<DynamicType = (), Scope: Reach>
+            + Clone
+            + Debug
+            + Serialize
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
+    {
+        let (noting, of) = (Arc::clone(context), Arc::clone(context));
+        let note = move |event: &watcher::Event<K>| {
+            if let Some(classes) = &noting.references.front.classes {
+                cache(classes).observe(event);
+            }
+        };
+        let api = K::Scope::api(self.client.clone(), None);
+        let changes = self.changes_of(api, &everything(), |_| (), note);
+        // A gateway counts its routes in its status: that alone concerns nobody. One that is gone has
+        // no content, whatever was seen of it last.
+        let (there, mut seen) = (Arc::clone(context), HashMap::new());
+        let is_there = move |it: &K| {
+            let cache = there.references.front.classes.as_ref().map(cache);
+            cache.is_some_and(|cache| cache.has(it))
+        };
+        let changes = changes.filter(move |change| {
+            let is_news = change.as_ref().map_or(true, |it| {
+                let now = is_there(it).then(|| content(it));
+                seen.insert(name_of(it), now) != Some(now)
+            });
+            ready(is_news)
+        });
+        let changes = known.map(|()| changes).flatten_stream();
+        controller.watches_stream(changes, move |it: K| concerned_by(&of, &[target(&it)]))
+    }
+
+    /// Changes of a kind in what is served, each noted in a cache before it triggers anything.
     fn changes<K>(
         &self,
         config: &watcher::Config,
@@ -206,8 +290,21 @@ impl Scope {
     where
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
+        self.changes_of(self.api::<K>(), config, trim, note)
+    }
+
+    fn changes_of<K>(
+        &self,
+        api: Api<K>,
+        config: &watcher::Config,
+        trim: fn(&mut K),
+        note: impl Fn(&watcher::Event<K>) + Send + 'static,
+    ) -> impl Stream<Item = watcher::Result<K>> + Send + 'static
+    where
+        K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
         let metrics = Arc::clone(&self.health.metrics);
-        watcher(self.api::<K>(), config.clone())
+        watcher(api, config.clone())
             .default_backoff()
             .modify(move |object| {
                 object.managed_fields_mut().clear();
@@ -246,10 +343,31 @@ fn server_of<K: Child>(child: &K) -> Option<ServerRef> {
     is_server.then(|| ServerRef::new(&name).within(&namespace))
 }
 
-fn referrers<K: Resource>(context: &Context, source: Source, object: &K) -> Vec<ServerRef> {
-    let namespace = object.namespace().unwrap_or_default();
-    let names = context.references.referrers(source, object.meta());
-    names.iter().map(|name| ServerRef::new(name).within(&namespace)).collect()
+/// What a child is to others than its own server.
+fn targets_of<K: Child>(child: &K) -> Vec<Target> {
+    let referred = K::REFERRED_TO_AS.map(|source| Target::Object(source, name_of(child)));
+    let hosts = child.route().into_iter().flat_map(|it| it.hosts).map(Target::Host);
+    let route = K::IS_ROUTE.then(|| Target::Route(routes::key(child)));
+    referred.into_iter().chain(hosts).chain(route).collect()
+}
+
+/// The servers that a change of any of these concerns.
+fn concerned_by(context: &Context, targets: &[Target]) -> Vec<ServerRef> {
+    let names = targets.iter().flat_map(|it| context.references.referrers(it));
+    names.map(|(namespace, name)| ServerRef::new(&name).within(&namespace)).collect()
+}
+
+fn name_of(object: &impl Resource) -> ObjectName {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// Changes with what is read here of an object, apart from its version.
+fn content<K: Resource + Serialize + Clone>(object: &K) -> u64 {
+    let mut object = object.clone();
+    object.meta_mut().resource_version = None;
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(&object).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Lists come in pages, so that a large cluster's first list is never in memory as a whole.

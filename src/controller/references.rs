@@ -12,13 +12,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::front::FrontCache;
+use super::routes::RouteKey;
 use crate::api::MCPServer;
 use crate::apply::Caches;
 use crate::build::REFERENCES_HASH;
 use crate::cache::Cache;
 use crate::children::{Child, Children};
 use crate::digest::{self, Digest};
-use crate::references::{Found, References, Running, Source};
+use crate::references::{Found, Known, ObjectName, References, Running, Source};
 
 /// A child kind's object that specs may refer to, with digests in place of values.
 #[derive(Resource, Clone, Debug)]
@@ -42,16 +44,33 @@ pub(super) struct ReferenceCache {
     config_maps: Cache<ConfigMapKeys>,
     /// `None` where the operator may not watch Secrets.
     pub(super) secrets: Option<Cache<SecretKeys>>,
-    referrers: Mutex<HashMap<Target, HashSet<String>>>,
+    pub(super) front: FrontCache,
+    /// Namespace and name of the servers that something concerns.
+    referrers: Mutex<HashMap<Target, HashSet<ObjectName>>>,
     children: Arc<Children<Caches>>,
 }
 
-/// Kind, namespace and name.
-type Target = (Source, String, String);
+/// Something whose change concerns servers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Target {
+    /// An object that specs refer to.
+    Object(Source, ObjectName),
+    /// Any route that has this host.
+    Host(String),
+    /// A route that has the host of a server.
+    Route(RouteKey),
+    Gateway(ObjectName),
+    /// Any of these, which are few and change rarely.
+    IngressClass,
+    GatewayClass,
+    /// That the cluster has it.
+    GatewayApi,
+}
 
 impl ReferenceCache {
-    pub(super) fn new(watch_secrets: bool, children: Arc<Children<Caches>>) -> Self {
+    pub(super) fn new(watch_secrets: bool, front: FrontCache, children: Arc<Children<Caches>>) -> Self {
         Self {
+            front,
             config_maps: Cache::new(ResourceExt::namespace),
             secrets: watch_secrets.then(|| Cache::new(ResourceExt::namespace)),
             referrers: Mutex::default(),
@@ -60,11 +79,16 @@ impl ReferenceCache {
     }
 
     pub(super) fn is_synced(&self) -> bool {
-        self.config_maps.is_synced() && self.secrets.as_ref().is_none_or(Cache::is_synced)
+        let has_secrets = self.secrets.as_ref().is_none_or(Cache::is_synced);
+        self.config_maps.is_synced() && has_secrets && self.front.is_synced()
     }
 
-    /// Takes in what the watch of a child kind shows, if specs can refer to that kind.
+    /// Takes in what the watch of a child kind shows, if specs can refer to that kind, or meet others
+    /// of it at a host.
     pub(super) fn observe<K: Child>(&self, event: &Event<K>) {
+        if K::IS_ROUTE {
+            self.front.routes.observe(event);
+        }
         if K::REFERRED_TO_AS != Some(Source::ConfigMap) {
             return;
         }
@@ -88,9 +112,17 @@ impl ReferenceCache {
                 .as_ref()
                 .map_or(Found::Unknown, |secrets| found(secrets.get(&namespace, name).map(|it| it.data.clone()))),
         };
-        let references = References::gather(&server.spec, look_up).with_workloads(self.workloads(server));
-        self.remember(&namespace, server, &references);
-        references
+        let has_certificate = |secret: &str| match look_up(Source::Secret, secret) {
+            Found::Unknown => Known::Unwatched,
+            Found::Present(keys) if keys.contains_key(CERTIFICATE) => Known::There(()),
+            Found::Present(_) | Found::Absent => Known::Absent,
+        };
+        let (front, targets) = self.front.gather(server, has_certificate);
+        let references = References::gather(&server.spec, look_up);
+        let objects = references.wanted().iter();
+        let objects = objects.map(|it| Target::Object(it.source, (namespace.clone(), it.name.clone())));
+        self.remember(server, objects.chain(targets));
+        references.with_workloads(self.workloads(server)).with_front(front)
     }
 
     /// The workloads that the server has.
@@ -107,34 +139,36 @@ impl ReferenceCache {
         deployments.chain(stateful_sets).collect()
     }
 
-    /// Names of the servers that refer to an object.
-    pub(super) fn referrers(&self, source: Source, object: &ObjectMeta) -> Vec<String> {
-        let target = (source, object.namespace.clone().unwrap_or_default(), object.name.clone().unwrap_or_default());
+    /// Namespace and name of the servers that something concerns.
+    pub(super) fn referrers(&self, target: &Target) -> Vec<ObjectName> {
         let referrers = self.referrers.lock().unwrap_or_else(PoisonError::into_inner);
-        referrers.get(&target).map(|it| it.iter().cloned().collect()).unwrap_or_default()
+        referrers.get(target).map(|it| it.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Forgets a server that is gone.
-    pub(super) fn forget(&self, namespace: &str, server: &str) {
+    pub(super) fn forget(&self, server: &impl Resource) {
+        let name = (server.namespace().unwrap_or_default(), server.name_any());
+        self.front.presence.want(&server.uid().unwrap_or_default(), false);
         let mut referrers = self.referrers.lock().unwrap_or_else(PoisonError::into_inner);
-        referrers.retain(|(_, of, _), names| {
-            if of == namespace {
-                names.remove(server);
-            }
+        referrers.retain(|_, names| {
+            names.remove(&name);
             !names.is_empty()
         });
     }
 
     /// A reference that the spec no longer has stays until the server is gone: it costs one
     /// needless look at the server, where taking it out would cost a search at each reconcile.
-    fn remember(&self, namespace: &str, server: &MCPServer, references: &References) {
-        let name = server.name_any();
+    fn remember(&self, server: &MCPServer, targets: impl Iterator<Item = Target>) {
+        let name = (server.namespace().unwrap_or_default(), server.name_any());
         let mut referrers = self.referrers.lock().unwrap_or_else(PoisonError::into_inner);
-        for it in references.wanted() {
-            referrers.entry((it.source, namespace.to_owned(), it.name.clone())).or_default().insert(name.clone());
+        for target in targets {
+            referrers.entry(target).or_default().insert(name.clone());
         }
     }
 }
+
+/// Key of a certificate in a Secret of type `kubernetes.io/tls`.
+const CERTIFICATE: &str = "tls.crt";
 
 fn running(pods: Option<&PodTemplateSpec>, ready: Option<i32>) -> Running {
     let annotations = pods.and_then(|it| it.metadata.as_ref()?.annotations.as_ref());
@@ -175,11 +209,19 @@ fn digests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
 mod tests {
     use super::*;
     use crate::apply::NewCaches;
+    use crate::controller::gateway_api::Presence;
+    use crate::references::GatewayApi;
+    use crate::settings::Platform;
     use kube::runtime::watcher::Event;
     use serde_json::json;
 
-    fn children() -> Arc<Children<Caches>> {
-        Arc::new(Children::from_each(&mut NewCaches))
+    fn cache(watch_secrets: bool) -> ReferenceCache {
+        let front = FrontCache::new(Platform::default(), false, Presence::for_test(GatewayApi::Absent));
+        ReferenceCache::new(watch_secrets, front, Arc::new(Children::from_each(&mut NewCaches)))
+    }
+
+    fn of(source: Source) -> Target {
+        Target::Object(source, ("team".into(), "keys".into()))
     }
 
     fn server() -> MCPServer {
@@ -206,18 +248,18 @@ mod tests {
 
     #[test]
     fn a_referrer_is_known_until_it_is_gone() {
-        let cache = ReferenceCache::new(true, children());
+        let cache = cache(true);
         assert_eq!(cache.gather(&server()).missing().len(), 1);
-        assert_eq!(cache.referrers(Source::Secret, &secret().metadata), ["it"]);
-        assert!(cache.referrers(Source::ConfigMap, &secret().metadata).is_empty());
+        assert_eq!(cache.referrers(&of(Source::Secret)), [("team".to_owned(), "it".to_owned())]);
+        assert!(cache.referrers(&of(Source::ConfigMap)).is_empty());
         cache.secrets.as_ref().expect("watched").observe(&Event::Apply(secret()));
         assert!(cache.gather(&server()).missing().is_empty());
-        cache.forget("team", "it");
-        assert!(cache.referrers(Source::Secret, &secret().metadata).is_empty());
+        cache.forget(&server());
+        assert!(cache.referrers(&of(Source::Secret)).is_empty());
     }
 
     #[test]
     fn what_may_not_be_watched_is_unknown() {
-        assert!(ReferenceCache::new(false, children()).gather(&server()).missing().is_empty());
+        assert!(cache(false).gather(&server()).missing().is_empty());
     }
 }

@@ -1,10 +1,12 @@
 //! `Children<Live> -> Observation`: what the live objects say, sorted into what users ask. Pure.
 
 mod dependency;
+mod exposure;
 mod pod;
 mod rollout;
 
 pub use dependency::DependencyState;
+pub use exposure::{Called, ExposureState, FrontDoor};
 pub use pod::PodView;
 
 use k8s_openapi::jiff::Timestamp;
@@ -34,6 +36,8 @@ pub struct Observation {
     pub trouble: Option<Trouble>,
     /// How each dependency is.
     pub dependencies: Vec<DependencyState>,
+    /// How the way in is; `None` for a server that is not exposed.
+    pub exposure: Option<ExposureState>,
     /// When time alone may change all this.
     pub look_again: Option<Duration>,
 }
@@ -90,6 +94,7 @@ pub fn observe(
         workload,
         trouble,
         dependencies,
+        exposure: exposure::observe(server, children),
         look_again: [look_again, again].into_iter().flatten().min(),
     }
 }

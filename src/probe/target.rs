@@ -1,6 +1,6 @@
 //! Where to find the server, and what to show it.
 
-use std::{fmt, net::SocketAddr};
+use std::fmt;
 
 use hyper::{
     HeaderMap, Uri,
@@ -39,7 +39,7 @@ pub struct Target {
     pub(super) is_tls: bool,
     pub(super) authority: Authority,
     pub(super) path: PathAndQuery,
-    pub(super) connect: Option<SocketAddr>,
+    pub(super) connect: Option<(String, u16)>,
     pub(super) service: Option<Service>,
     pub(super) headers: HeaderMap,
     pub(super) has_replicas: bool,
@@ -70,11 +70,11 @@ impl Target {
         })
     }
 
-    /// Connects to `address` whatever the host of the URL resolves to. `Host` and
-    /// the name in TLS remain those of the URL.
+    /// Connects to `port` of `host`, an address or a name, whatever the host of the URL
+    /// resolves to. `Host` and the name in TLS remain those of the URL.
     #[must_use]
-    pub fn with_connect(mut self, address: SocketAddr) -> Self {
-        self.connect = Some(address);
+    pub fn with_connect(mut self, host: &str, port: u16) -> Self {
+        self.connect = Some((host.to_owned(), port));
         self
     }
 

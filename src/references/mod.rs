@@ -3,7 +3,10 @@
 //!
 //! No value of a Secret or ConfigMap is kept, only a digest per key.
 
+mod front;
 mod raw;
+
+pub use front::{Claim, Front, GatewayApi, Known, KnownGateway, ObjectName, Route};
 
 use k8s_openapi::api::core::v1::{ConfigMapKeySelector, EnvFromSource, EnvVar, SecretKeySelector};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,12 +67,13 @@ pub enum Found {
 }
 
 /// What exists of all that a spec refers to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct References {
     wanted: Vec<Reference>,
     found: BTreeMap<(Source, String), Found>,
     /// The workloads that there are, by name.
     workloads: BTreeMap<String, Running>,
+    front: Front,
 }
 
 /// What is known of a workload of the server that exists.
@@ -91,7 +95,7 @@ impl References {
             (object, found)
         });
         let found = found.collect();
-        Self { wanted, found, workloads: BTreeMap::new() }
+        Self { wanted, found, workloads: BTreeMap::new(), front: Front::default() }
     }
 
     /// With the workloads that there are, by name.
@@ -99,6 +103,18 @@ impl References {
     pub fn with_workloads(mut self, workloads: BTreeMap<String, Running>) -> Self {
         self.workloads = workloads;
         self
+    }
+
+    /// With what there is of the ways in.
+    #[must_use]
+    pub fn with_front(mut self, front: Front) -> Self {
+        self.front = front;
+        self
+    }
+
+    /// What there is of the ways in.
+    pub fn front(&self) -> &Front {
+        &self.front
     }
 
     /// Everything that the spec refers to.

@@ -1,6 +1,7 @@
 //! `Observation -> MCPServerStatus`: what is reported, and whether it differs from what is there.
 //! Pure; [`crate::controller`] writes it.
 
+mod exposed;
 mod summary;
 mod verified;
 
@@ -15,7 +16,7 @@ use crate::labels;
 use crate::observe::{DependencyState, Observation};
 use crate::text;
 use crate::validate::{Problems, ValidatedServer};
-use crate::verification::Verification;
+use crate::verification::{Verification, Verifications};
 
 /// Longest message of a condition, in bytes; the API allows 32 KiB, which nobody would read.
 const LONGEST_MESSAGE: usize = 2048;
@@ -39,7 +40,7 @@ pub enum Outcome<'a> {
         server: &'a ValidatedServer,
         observation: &'a Observation,
         /// Whether clients can use the server, as far as it was asked.
-        verification: &'a Verification,
+        verification: &'a Verifications,
         /// Changes that suspension holds back.
         pending: &'a [String],
     },
@@ -119,16 +120,17 @@ pub fn next(
 ) -> MCPServerStatus {
     let mut status = before.cloned().unwrap_or_default();
     status.observed_generation = generation;
+    let statements = summary::statements(outcome, before, generation);
     if let Outcome::Observed { server, observation, verification, .. } = outcome {
-        status.server = verified::server(verification, before);
-        status.url = Some(server.cluster_url.clone());
+        let exposed = statements.iter().find(|it| it.type_ == ConditionType::Exposed);
+        status.server = verified::server(&verification.service, before);
+        status.url = Some(exposed::url(exposed, observation, before, &server.cluster_url));
         status.cluster_url = Some(server.cluster_url.clone());
         status.selector = Some(labels::selector_text(&server.pod.part));
         status.replicas = Some(observation.replicas);
         status.ready_replicas = Some(observation.ready_replicas);
         status.dependencies = dependencies(before, observation);
     }
-    let statements = summary::statements(outcome, before, generation);
     let find = |type_: &str| before.and_then(|it| it.conditions.iter().find(|it| it.type_ == type_));
     // What this outcome says nothing about (a spec that is wrong says nothing about pods) stays.
     let is_kept = |it: &&Condition| {
@@ -165,7 +167,9 @@ fn dependencies(before: Option<&MCPServerStatus>, observation: &Observation) -> 
 pub fn patience(before: Option<&MCPServerStatus>, next: &MCPServerStatus, outcome: &Outcome<'_>) -> Option<Duration> {
     let Outcome::Observed { server, observation, verification, .. } = outcome else { return None };
     let is_on_its_way = |status: &MCPServerStatus| has(status, ConditionType::Reconciling);
-    let is_trouble = observation.trouble.is_some() || matches!(verification, Verification::Known(_));
+    let is_answered =
+        matches!(verification.service, Verification::Known(_)) && verification.front != Verification::Asked;
+    let is_trouble = observation.trouble.is_some() || is_answered;
     if !is_on_its_way(next) || !server.missing.is_empty() || is_trouble {
         return None;
     }

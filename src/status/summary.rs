@@ -1,6 +1,6 @@
 //! Which statements an outcome amounts to: the parts, their sum `Ready`, and kstatus' two on top.
 
-use super::{Outcome, Statement, Truth, verified};
+use super::{Outcome, Statement, Truth, exposed, verified};
 use crate::api::MCPServerStatus;
 use crate::api::conditions::{ConditionType, Reason};
 use crate::apply::ApplyError;
@@ -9,12 +9,13 @@ use crate::validate::ValidatedServer;
 use crate::verification::Verification;
 
 /// Order of the conditions in the status: parts first, then the sum.
-const ORDER: [ConditionType; 8] = [
+const ORDER: [ConditionType; 9] = [
     ConditionType::Accepted,
     ConditionType::ReferencesResolved,
     ConditionType::DependenciesReady,
     ConditionType::Available,
     ConditionType::Verified,
+    ConditionType::Exposed,
     ConditionType::Ready,
     ConditionType::Reconciling,
     ConditionType::Stalled,
@@ -25,12 +26,18 @@ pub(super) fn place(type_: &str) -> usize {
     ORDER.iter().position(|it| it.as_str() == type_).unwrap_or(ORDER.len())
 }
 
-/// Conditions that are absent unless they are stated anew: kstatus' two when they are not true, and
-/// `Verified` where nothing is verified.
+/// Conditions that are absent unless they are stated anew: kstatus' two when they are not true,
+/// `Verified` where nothing is verified, and `Exposed` where nothing is exposed.
 pub(super) fn is_momentary(type_: &str, outcome: &Outcome<'_>) -> bool {
-    let is_off = matches!(outcome, Outcome::Observed { verification: Verification::Off, .. });
-    [ConditionType::Reconciling, ConditionType::Stalled].iter().any(|it| it.as_str() == type_)
-        || (is_off && type_ == ConditionType::Verified.as_str())
+    let is = |it: ConditionType| it.as_str() == type_;
+    match outcome {
+        _ if is(ConditionType::Reconciling) || is(ConditionType::Stalled) => true,
+        Outcome::Observed { verification, .. } if is(ConditionType::Verified) => {
+            verification.service == Verification::Off
+        }
+        Outcome::Observed { observation, .. } => is(ConditionType::Exposed) && observation.exposure.is_none(),
+        _ => false,
+    }
 }
 
 pub(super) fn statements(
@@ -48,8 +55,11 @@ pub(super) fn statements(
         }
         Outcome::Refused(error) => refusal(refusal_reason(error), &error.to_string()),
         Outcome::Observed { server, observation, verification, pending } => {
-            let verified = verified::statement(verification, before, generation);
-            observed(server, observation, verified, pending)
+            let asked = [
+                verified::statement(&verification.service, before, generation),
+                exposed::statement(observation, &verification.front, before, generation),
+            ];
+            observed(server, observation, asked.into_iter().flatten().collect(), pending)
         }
     }
 }
@@ -79,7 +89,7 @@ fn refusal(reason: Reason, message: &str) -> Vec<Statement> {
 fn observed(
     server: &ValidatedServer,
     observation: &Observation,
-    verified: Option<Statement>,
+    asked: Vec<Statement>,
     pending: &[String],
 ) -> Vec<Statement> {
     let accepted =
@@ -87,8 +97,8 @@ fn observed(
     let mut statements = vec![accepted, references(server)];
     statements.extend(dependencies(observation));
     statements.push(available(server, observation));
-    let ready = ready(&statements, observation, verified.as_ref(), pending);
-    statements.extend(verified);
+    let ready = ready(&statements, observation, &asked, pending);
+    statements.extend(asked);
     if ready.reason == Reason::ProgressDeadlineExceeded {
         statements.push(Statement { type_: ConditionType::Stalled, status: Truth::True, ..ready.clone() });
     } else if ready.status != Truth::True && !is_settled(ready.reason) {
@@ -162,13 +172,9 @@ fn available(server: &ValidatedServer, observation: &Observation) -> Statement {
     }
 }
 
-/// True when every part is, all pods are of this generation, and clients can use them.
-fn ready(
-    parts: &[Statement],
-    observation: &Observation,
-    verified: Option<&Statement>,
-    pending: &[String],
-) -> Statement {
+/// True when every part is, all pods are of this generation, and clients can use them, wherever they
+/// were `asked`.
+fn ready(parts: &[Statement], observation: &Observation, asked: &[Statement], pending: &[String]) -> Statement {
     let new = |status, reason, message: &str| Statement::new(ConditionType::Ready, status, reason, message);
     if !pending.is_empty() {
         let changes = pending.join(", ");
@@ -183,7 +189,7 @@ fn ready(
     }
     let trouble = observation.trouble.as_ref();
     match observation.workload {
-        Workload::Up if let Some(it) = verified.filter(|it| !verified::lets_clients_in(it)) => {
+        Workload::Up if let Some(it) = asked.iter().find(|it| !verified::lets_clients_in(it)) => {
             Statement { type_: ConditionType::Ready, ..it.clone() }
         }
         Workload::Up => new(Truth::True, Reason::Ready, "Clients can use the server at status.url."),

@@ -1,6 +1,6 @@
 use super::*;
-use crate::observe::{Trouble, Workload};
-use crate::testing::{server_json, smallest, smallest_with, validated};
+use crate::observe::{Called, ExposureState, FrontDoor, Trouble, Workload};
+use crate::testing::{observation, server_json, smallest, smallest_with, validated};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -20,18 +20,6 @@ fn late() -> Timestamp {
     time("2026-01-02T00:00:00Z")
 }
 
-fn observation(workload: Workload) -> Observation {
-    Observation {
-        replicas: 1,
-        ready_replicas: 1,
-        ready_pods: vec!["a/0".into()],
-        workload,
-        trouble: None,
-        dependencies: Vec::new(),
-        look_again: None,
-    }
-}
-
 fn report(
     before: Option<&MCPServerStatus>,
     observation: &Observation,
@@ -42,7 +30,7 @@ fn report(
     next(
         before,
         Some(1),
-        &Outcome::Observed { server: &server, observation, verification: &Verification::Off, pending },
+        &Outcome::Observed { server: &server, observation, verification: &Verification::Off.into(), pending },
         now,
     )
 }
@@ -142,7 +130,7 @@ fn news_on_the_way_can_wait_and_nothing_else() {
     let server = validated(&smallest()).expect("valid");
     let wait = |before: Option<&MCPServerStatus>, observation: &Observation, generation| {
         let outcome =
-            Outcome::Observed { server: &server, observation, verification: &Verification::Off, pending: &[] };
+            Outcome::Observed { server: &server, observation, verification: &Verification::Off.into(), pending: &[] };
         patience(before, &next(before, Some(generation), &outcome, early()), &outcome)
     };
     let (unseen, starting, up) =
@@ -173,7 +161,9 @@ fn verified(
 ) -> MCPServerStatus {
     let server = validated(&smallest()).expect("valid");
     let observation = observation(workload);
-    let outcome = Outcome::Observed { server: &server, observation: &observation, verification, pending: &[] };
+    let verification = verification.clone().into();
+    let outcome =
+        Outcome::Observed { server: &server, observation: &observation, verification: &verification, pending: &[] };
     next(before, Some(generation), &outcome, late())
 }
 
@@ -261,8 +251,12 @@ fn an_answer_is_told_at_once() {
         [(Verification::Asked, true), (known(Standing::False, Reason::NotMCP, false, None), false)]
     {
         let observation = observation(Workload::Up);
-        let outcome =
-            Outcome::Observed { server: &server, observation: &observation, verification: &verification, pending: &[] };
+        let outcome = Outcome::Observed {
+            server: &server,
+            observation: &observation,
+            verification: &verification.clone().into(),
+            pending: &[],
+        };
         let next = next(Some(&before), Some(1), &outcome, late());
         assert_eq!(patience(Some(&before), &next, &outcome).is_some(), waits, "{verification:?}");
     }
@@ -277,7 +271,8 @@ fn what_health_checks_of_others_see() {
     };
     let fine = known(Standing::True, Reason::Verified, true, None);
     let observed = |spec: &Value, observation: &Observation, pending: &[String]| {
-        let verification = if observation.workload == Workload::Up { &fine } else { &Verification::Waiting };
+        let verification = if observation.workload == Workload::Up { fine.clone() } else { Verification::Waiting };
+        let verification = &verification.into();
         let server = validated(spec).expect("valid");
         next(None, Some(1), &Outcome::Observed { server: &server, observation, verification, pending }, early())
     };
@@ -290,7 +285,7 @@ fn what_health_checks_of_others_see() {
     let waiting = Outcome::Observed {
         server: &unresolved,
         observation: &observation(Workload::Down),
-        verification: &Verification::Waiting,
+        verification: &Verification::Waiting.into(),
         pending: &[],
     };
     let suspended = smallest_with(&json!({"suspend": true}));
@@ -331,4 +326,107 @@ fn what_health_checks_of_others_see() {
         object
     });
     insta::assert_snapshot!("seen_by_others", serde_saphyr::to_string(&objects).expect("YAML"));
+}
+
+fn admitted(url: &str) -> ExposureState {
+    let called = Called { url: url.into(), address: "203.0.113.7".into(), port: 443 };
+    ExposureState::Admitted(FrontDoor { url: url.into(), called: Some(called), session_risk: None })
+}
+
+/// The server is fine within the cluster; how it is from outside, as far as it was called.
+fn exposed(
+    before: Option<&MCPServerStatus>,
+    state: ExposureState,
+    front: Verification,
+    workload: Workload,
+    generation: i64,
+) -> MCPServerStatus {
+    let server = validated(&smallest()).expect("valid");
+    let observation = Observation { exposure: Some(state), ..observation(workload) };
+    let fine = known(Standing::True, Reason::Verified, true, None);
+    let service = if workload == Workload::Up { fine } else { Verification::Waiting };
+    let verification = Verifications { service, front };
+    let outcome =
+        Outcome::Observed { server: &server, observation: &observation, verification: &verification, pending: &[] };
+    next(before, Some(generation), &outcome, late())
+}
+
+/// Its URL, and what is said of the way in and of readiness.
+fn told(status: &MCPServerStatus) -> String {
+    let said = |type_| {
+        let condition = find(status, type_);
+        format!("{}/{}", condition.status, condition.reason)
+    };
+    let url = status.url.as_deref().unwrap_or_default();
+    let place = if url.contains("svc.cluster.local") { "cluster" } else { url };
+    format!("{place} {} {}", said("Exposed"), said("Ready"))
+}
+
+const PUBLIC: &str = "https://echo.example/mcp";
+
+fn answers() -> Verification {
+    let mut verdict = match known(Standing::True, Reason::AuthRequired, true, None) {
+        Verification::Known(verdict) => (*verdict).clone(),
+        other => panic!("{other:?}"),
+    };
+    verdict.server = Some(ServerStatus { auth_required: true, ..ServerStatus::default() });
+    Verification::Known(Arc::new(verdict))
+}
+
+#[test]
+fn the_public_url_is_told_once_it_answers_and_as_long_as_it_does() {
+    let up = |before: Option<&MCPServerStatus>, front, generation| {
+        exposed(before, admitted(PUBLIC), front, Workload::Up, generation)
+    };
+    let checking = up(None, Verification::Asked, 1);
+    assert_eq!(
+        told(&checking),
+        "cluster Unknown/CheckingFrontDoor False/CheckingFrontDoor".replace("False/", "Unknown/")
+    );
+    let open = up(Some(&checking), answers(), 1);
+    assert_eq!(told(&open), "https://echo.example/mcp True/Exposed True/Ready");
+    let restarted = up(Some(&open), Verification::Asked, 1);
+    assert_eq!(restarted, open, "what was known holds until the first answer");
+
+    let rolling =
+        exposed(Some(&open), admitted(PUBLIC), Verification::Waiting, Workload::RollingOut { serving: true }, 2);
+    assert_eq!(told(&rolling), "https://echo.example/mcp Unknown/WaitingForPods False/RollingOut");
+    let moved = exposed(Some(&open), admitted("https://other.example/mcp"), Verification::Asked, Workload::Up, 1);
+    assert_eq!(
+        told(&moved),
+        "cluster Unknown/CheckingFrontDoor Unknown/CheckingFrontDoor",
+        "another URL is yet to answer"
+    );
+
+    let fails = known(Standing::False, Reason::EndpointNotFound, false, None);
+    assert_eq!(told(&up(Some(&open), fails, 1)), "cluster False/EndpointNotFound False/EndpointNotFound");
+    let trouble = Trouble { reason: Reason::HostTaken, hint: "It is taken.".into(), detail: None };
+    let closed = exposed(Some(&open), ExposureState::Closed(trouble), Verification::Waiting, Workload::Up, 1);
+    assert_eq!(told(&closed), "cluster False/HostTaken False/HostTaken");
+    let hidden = verified(Some(&open), Workload::Up, &known(Standing::True, Reason::Verified, true, None), 2);
+    assert!(hidden.conditions.iter().all(|it| it.type_ != "Exposed"), "expose was removed: {hidden:?}");
+    assert_eq!(hidden.url, hidden.cluster_url);
+}
+
+#[test]
+fn what_is_at_risk_is_told() {
+    let said = |url: &str, front| {
+        let status = exposed(None, admitted(url), front, Workload::Up, 1);
+        let condition = find(&status, "Exposed").clone();
+        (condition.reason, condition.message)
+    };
+    let mut lets_everybody_in = answers();
+    if let Verification::Known(verdict) = &mut lets_everybody_in {
+        Arc::make_mut(verdict).server = Some(ServerStatus::default());
+    }
+    assert_eq!(said(PUBLIC, answers()).0, "Exposed");
+    let (reason, message) = said("http://echo.example/mcp", answers());
+    assert!(
+        reason == "ExposedAtRisk" && message.contains("no TLS") && !message.contains("credentials, so"),
+        "{message}"
+    );
+    let (reason, message) = said(PUBLIC, lets_everybody_in);
+    assert!(reason == "ExposedAtRisk" && message.contains("no credentials") && !message.contains("TLS"), "{message}");
+    let (reason, message) = said("http://echo.example/mcp", Verification::Off);
+    assert!(reason == "ExposedUnchecked" && message.contains("no TLS"), "{message}");
 }

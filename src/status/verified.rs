@@ -22,10 +22,10 @@ pub(super) fn statement(
             Reason::WaitingForPods,
             "The server is asked once all pods are of this generation and one of them answers.",
         ),
-        Verification::Asked => still_holds(before, generation)
+        Verification::Asked => still_holds(ConditionType::Verified, before, generation)
             .unwrap_or_else(|| new(Reason::Verifying, "The first conversation with the server is under way.")),
         Verification::Known(verdict) if verdict.is_open => {
-            still_holds(before, generation).unwrap_or_else(|| of_verdict(verdict))
+            still_holds(ConditionType::Verified, before, generation).unwrap_or_else(|| of_verdict(verdict))
         }
         Verification::Known(verdict) => of_verdict(verdict),
     })
@@ -56,11 +56,16 @@ fn of_verdict(verdict: &Verdict) -> Statement {
 }
 
 /// What was said before, if it came from a conversation about this generation.
-fn still_holds(before: Option<&MCPServerStatus>, generation: Option<i64>) -> Option<Statement> {
-    let is_verified = |it: &&Condition| it.type_ == ConditionType::Verified.as_str();
-    let said = before?.conditions.iter().find(is_verified).filter(|it| it.observed_generation == generation)?;
+pub(super) fn still_holds(
+    type_: ConditionType,
+    before: Option<&MCPServerStatus>,
+    generation: Option<i64>,
+) -> Option<Statement> {
+    let is_it = |it: &&Condition| it.type_ == type_.as_str();
+    let said = before?.conditions.iter().find(is_it).filter(|it| it.observed_generation == generation)?;
     let reason = *Reason::ALL.iter().find(|it| it.as_str() == said.reason)?;
     let truth = *[Truth::True, Truth::False, Truth::Unknown].iter().find(|it| it.as_str() == said.status)?;
-    let comes_from_conversation = !matches!(reason, Reason::WaitingForPods | Reason::Verifying);
-    comes_from_conversation.then(|| Statement::new(ConditionType::Verified, truth, reason, said.message.clone()))
+    let comes_from_conversation =
+        !matches!(reason, Reason::WaitingForPods | Reason::Verifying | Reason::CheckingFrontDoor);
+    comes_from_conversation.then(|| Statement::new(type_, truth, reason, said.message.clone()))
 }

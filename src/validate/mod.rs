@@ -8,6 +8,7 @@ mod container;
 mod defaults;
 mod dependencies;
 mod expansion;
+mod exposure;
 mod files;
 mod mounts;
 mod names;
@@ -25,6 +26,10 @@ mod volumes;
 pub use container::{ResolvedProbes, ScratchVolume};
 pub use defaults::{registry_mirror, server_defaults};
 pub use dependencies::{DependencyPlan, GeneratedCredentials, ManagedDependency};
+pub use exposure::{
+    ExposurePlan, GatewayPlan, IngressPlan, Obstacle, ParentPlan, TlsPlan, Way, base_domain, default_gateway,
+    exposure_of,
+};
 pub use files::{FileSource, PlannedFile};
 pub use names::{PartName, ServerName};
 pub use network_policy::NetworkRules;
@@ -45,7 +50,7 @@ use crate::references::References;
 use crate::settings::Platform;
 
 use pod_plan::Surroundings;
-use variables::Variables;
+use variables::{Addressed, Variables};
 
 /// A spec that can be built, with its defaults filled in.
 #[derive(Clone, Debug)]
@@ -62,6 +67,8 @@ pub struct ValidatedServer {
     pub network_rules: NetworkRules,
     pub rights: Rights,
     pub service: ServicePlan,
+    /// The way in for clients outside of the cluster, if there is to be one.
+    pub exposure: Option<ExposurePlan>,
     pub dependencies: Vec<DependencyPlan>,
     /// Names of the dependencies that the first rollout still waits for.
     pub waits_for: Vec<String>,
@@ -130,7 +137,9 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
     let network_rules = network_policy::rules(spec, &mut problems);
     let rights = rights::rights(spec, &name, &namespace, platform, &mut problems);
     let verification = verification::plan(spec, &mut problems);
-    let mut variables = Variables::of_server(&name, &namespace, spec, &service, platform);
+    let exposure = exposure::plan(server, references.front(), platform, &mut problems);
+    let addressed = Addressed { name: &name, namespace: &namespace, service: &service, exposure: exposure.as_ref() };
+    let mut variables = Variables::of_server(&addressed, spec, platform);
     let part = PartName::server_itself(&name);
     let around = dependencies::Around { server: &part, spec, references, platform, salt: &owner.uid };
     let dependencies = dependencies::plan(&around, &mut variables, &mut problems);
@@ -163,6 +172,7 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         network_rules,
         rights,
         service,
+        exposure,
         suspend: spec.suspend,
         verification,
         missing: references.missing(),

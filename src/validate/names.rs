@@ -196,7 +196,7 @@ pub(super) fn check_dns_label(field: &str, name: &str, problems: &mut Problems) 
     }
 }
 
-fn is_dns_subdomain(name: &str) -> bool {
+pub(super) fn is_dns_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_dns_label)
 }
 

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVar, EnvVarSource, PodTemplateSpe
 use std::collections::BTreeSet;
 
 use super::expansion::{self, Piece};
-use super::{Problems, ServerName, ServicePlan, service};
+use super::{ExposurePlan, Problems, ServerName, ServicePlan, service};
 use crate::api::{DEFAULT_PATH, MCPServerSpec};
 use crate::build::SERVER_CONTAINER;
 use crate::settings::Platform;
@@ -65,24 +65,31 @@ impl Value {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Variables(Vec<Variable>);
 
+/// How a server is called, and from where.
+pub(super) struct Addressed<'a> {
+    pub(super) name: &'a ServerName,
+    pub(super) namespace: &'a str,
+    pub(super) service: &'a ServicePlan,
+    pub(super) exposure: Option<&'a ExposurePlan>,
+}
+
 impl Variables {
     /// Those of every server.
-    pub(super) fn of_server(
-        name: &ServerName,
-        namespace: &str,
-        spec: &MCPServerSpec,
-        service: &ServicePlan,
-        platform: &Platform,
-    ) -> Self {
+    pub(super) fn of_server(server: &Addressed<'_>, spec: &MCPServerSpec, platform: &Platform) -> Self {
+        let Addressed { name, namespace, service, exposure } = server;
         let host = service::host(name, namespace, platform);
+        let in_cluster = || service.url(name, namespace, spec.path.as_deref(), platform);
+        let url = exposure.map_or_else(in_cluster, |it| it.expected_url(namespace));
+        let (public_host, _) = host_and_port(&url);
+        let hosts = allowed_hosts(server, &host, exposure.is_some().then_some(url.as_str()), spec.port);
         Self(vec![
-            Variable::text("MCP_PUBLIC_URL", service.url(name, namespace, spec.path.as_deref(), platform)),
-            Variable::text("MCP_PUBLIC_HOST", host.clone()),
-            Variable::text("MCP_ALLOWED_HOSTS", allowed_hosts(name, namespace, &host, service.port, spec.port)),
+            Variable::text("MCP_PUBLIC_URL", url.as_str()),
+            Variable::text("MCP_PUBLIC_HOST", public_host),
+            Variable::text("MCP_ALLOWED_HOSTS", hosts),
             Variable::text("MCP_SERVICE_HOST", host),
             Variable::text("MCP_PORT", spec.port.to_string()),
             Variable::text("MCP_PATH", spec.path.clone().unwrap_or_else(|| DEFAULT_PATH.into())),
-            Variable::text("NAMESPACE", namespace),
+            Variable::text("NAMESPACE", *namespace),
         ])
     }
 
@@ -125,17 +132,29 @@ impl Variables {
     }
 }
 
-/// Every name under which the server is called: the Service's, each without and with its port, and
-/// those that `kubectl port-forward` leads to it, to the Service's port or to the pod's.
-fn allowed_hosts(name: &ServerName, namespace: &str, host: &str, service_port: i32, pod_port: i32) -> String {
+/// Every name under which the server is called: the Service's, each without and with its port, those
+/// that `kubectl port-forward` leads to it, to the Service's port or to the pod's, and the public one.
+fn allowed_hosts(server: &Addressed<'_>, host: &str, public_url: Option<&str>, pod_port: i32) -> String {
+    let Addressed { name, namespace, service, .. } = server;
     let names = [name.to_string(), format!("{name}.{namespace}"), format!("{name}.{namespace}.svc"), host.to_owned()];
-    let of_service = names.iter().flat_map(|name| [name.clone(), format!("{name}:{service_port}")]);
-    let ports = BTreeSet::from([service_port, pod_port]);
+    let of_service = names.iter().flat_map(|name| [name.clone(), format!("{name}:{}", service.port)]);
+    let ports = BTreeSet::from([service.port, pod_port]);
     let forwarded = ["localhost", "127.0.0.1"].into_iter().flat_map(|name| {
         let with_port = ports.iter().map(move |port| format!("{name}:{port}"));
         std::iter::once(name.to_owned()).chain(with_port)
     });
-    of_service.chain(forwarded).collect::<Vec<_>>().join(",")
+    let public = public_url.map(host_and_port).into_iter().flat_map(|(host, port)| {
+        let with_port = port.map(|port| format!("{host}:{port}"));
+        std::iter::once(host.to_owned()).chain(with_port)
+    });
+    of_service.chain(forwarded).chain(public).collect::<Vec<_>>().join(",")
+}
+
+/// Of a URL without user.
+fn host_and_port(url: &str) -> (&str, Option<&str>) {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or(authority);
+    authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)))
 }
 
 /// Notes each `$(NAME)` that nothing defines, or that is defined too late.

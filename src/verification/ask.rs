@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::course::{Lane, NEW_CONNECTION, PROMPT};
 use super::schedule::Job;
-use super::subject::Subject;
+use super::subject::{Door, Subject};
 use super::verdict::Verdict;
 use crate::api::conditions::Reason;
 use crate::probe::{Limits, Prober, Report, Target, TargetError};
@@ -61,7 +61,13 @@ impl Network {
     async fn target(&self, subject: &Subject) -> Result<Target, Answer> {
         let target =
             Target::new(&subject.url).map_err(|error| unusable(&format!("The URL cannot be called: {error}.")))?;
-        let mut target = target.with_service(subject.service.clone()).with_replicas(subject.pods.len() > 1);
+        let mut target = target.with_replicas(subject.pods.len() > 1);
+        if let Some(service) = &subject.service {
+            target = target.with_service(service.clone());
+        }
+        if let Some((host, port)) = &subject.connect {
+            target = target.with_connect(host, *port);
+        }
         for PlannedHeader { name, value } in &subject.headers {
             let value = match value {
                 HeaderSource::Text(text) => Some(text.clone()),
@@ -102,7 +108,7 @@ impl Ask for Network {
             Err(answer) => return answer,
         };
         let prober = match job.lane {
-            Lane::Prompt if job.is_new => &self.eager,
+            Lane::Prompt if job.is_new && job.subject.door == Door::Service => &self.eager,
             Lane::Prompt => &self.prompt,
             Lane::Slow => &self.patient,
         };
@@ -176,7 +182,9 @@ mod tests {
             namespace: "team".into(),
             name: "echo".into(),
             url: format!("http://{address}/mcp"),
-            service: Service { namespace: "team".into(), name: "echo".into(), port: 80 },
+            door: Door::Service,
+            service: Some(Service { namespace: "team".into(), name: "echo".into(), port: 80 }),
+            connect: None,
             headers: vec![PlannedHeader { name: "X-Key".into(), value }],
             interval: Duration::from_mins(1),
             pods: Vec::new(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ask::Answer;
-use super::subject::Subject;
+use super::subject::{Door, Subject};
 use super::verdict::Verdict;
 use crate::api::conditions::Reason;
 use crate::jitter;
@@ -15,8 +15,12 @@ use crate::probe::{Conversation, Era, Outcome, Report};
 /// that they are ready.
 const NEW: Duration = Duration::from_secs(5);
 
-/// Between attempts to reach new pods.
+/// How long a way in is new: its controller takes it up within seconds.
+const NEW_FRONT: Duration = Duration::from_secs(15);
+
+/// Between attempts to reach new pods, and to find a new way in.
 const QUICK: Duration = Duration::from_millis(100);
+const QUICK_FRONT: Duration = Duration::from_millis(500);
 
 /// A connection to new pods is given up after this time: made in the midst of kube-proxy's work, it
 /// gets lost.
@@ -71,13 +75,14 @@ pub(super) struct Course {
 
 impl Course {
     pub(super) fn new(subject: Subject, now: Instant) -> Self {
+        let new_for = if subject.door == Door::Front { NEW_FRONT } else { NEW };
         Self {
             subject: Arc::new(subject),
             verdict: None,
             due: now,
             lane: Lane::Prompt,
             ticket: None,
-            new_until: now + NEW,
+            new_until: now + new_for,
             failures: 0,
             open_since: None,
             era: None,
@@ -134,8 +139,8 @@ impl Course {
                 self.failures += 1;
                 self.adopt(verdict)
             }
-            Answer::Talked(report) if self.is_new(now) && may_be_lag(&report.outcome) => {
-                self.due = now + QUICK;
+            Answer::Talked(report) if self.is_new(now) && may_be_lag(self.subject.door, &report.outcome) => {
+                self.due = now + if self.subject.door == Door::Front { QUICK_FRONT } else { QUICK };
                 false
             }
             Answer::Talked(report) if self.is_cut_short(&report, took) => {
@@ -183,7 +188,7 @@ impl Course {
         self.light = 0;
         self.era = report.server.as_ref().and_then(|it| it.eras.first().copied());
         let known = self.verdict.as_ref().and_then(|it| it.server.clone());
-        self.adopt(Verdict::of(report, known.as_ref()))
+        self.adopt(Verdict::of(self.subject.door, report, known.as_ref()))
     }
 
     /// One failure may be chance, two are not.
@@ -197,7 +202,7 @@ impl Course {
         self.open_since = None;
         self.failures = self.failures.max(2);
         self.due = now + self.backoff();
-        self.adopt(Verdict::of(report, None))
+        self.adopt(Verdict::of(self.subject.door, report, None))
     }
 
     fn left_open(&mut self, report: &Report, now: Instant) -> bool {
@@ -209,7 +214,7 @@ impl Course {
             _ => (false, None),
         };
         self.due = now + self.backoff().max(retry_after.unwrap_or_default());
-        let mut verdict = Verdict::of(report, None);
+        let mut verdict = Verdict::of(self.subject.door, report, None);
         verdict.is_open = !is_proxy || now.duration_since(since) < PROXY_PATIENCE;
         let is_the_best = self.verdict.as_ref().is_none_or(|it| it.is_open) || !verdict.is_open;
         is_the_best && self.adopt(verdict)
@@ -228,7 +233,11 @@ impl Course {
     }
 }
 
-/// Whether it may just be too early to reach new pods.
-fn may_be_lag(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Unreachable { .. } | Outcome::BackendUnavailable { .. })
+/// Whether it may just be too early: to reach new pods, or for a way in to be taken up.
+fn may_be_lag(door: Door, outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Unreachable { .. } | Outcome::BackendUnavailable { .. } => true,
+        Outcome::EndpointNotFound | Outcome::NotMcp { .. } => door == Door::Front,
+        _ => false,
+    }
 }

@@ -19,8 +19,8 @@ mod tests;
 mod verdict;
 
 pub use ask::Network;
-pub use subject::Subject;
-pub use verdict::{Verdict, Verification};
+pub use subject::{Door, Subject};
+pub use verdict::{Verdict, Verification, Verifications};
 
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -32,7 +32,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
-use crate::observe::Observation;
+use crate::observe::{ExposureState, Observation};
 use crate::settings::{VerificationRoute, VerificationSettings};
 use crate::validate::ValidatedServer;
 use ask::{Answer, Ask};
@@ -66,15 +66,26 @@ impl<A: Ask> Verifier<A> {
 
     /// Notes that `server` is to be verified as it is observed to be, and gives what is known. Costs
     /// no request.
-    pub fn verify(&self, server: &ValidatedServer, observation: &Observation) -> Verification {
+    pub fn verify(&self, server: &ValidatedServer, observation: &Observation) -> Verifications {
         let uid = &server.owner.uid;
         let plan = server.verification.as_ref().filter(|_| self.settings.route != VerificationRoute::None);
         let Some(plan) = plan else {
             self.forget(uid);
-            return Verification::Off;
+            return Verification::Off.into();
         };
-        let Some(subject) = Subject::of(server, plan, observation, self.settings.interval.duration()) else {
-            self.forget(uid);
+        let subject = Subject::of_service(server, plan, observation, self.settings.interval.duration());
+        let front = subject.as_ref().and_then(|it| it.of_front(observation));
+        let is_called =
+            self.settings.front_door && observation.exposure.as_ref().is_none_or(ExposureState::is_callable);
+        Verifications {
+            front: if is_called { self.want(uid, Door::Front, front) } else { Verification::Off },
+            service: self.want(uid, Door::Service, subject),
+        }
+    }
+
+    fn want(&self, uid: &str, door: Door, subject: Option<Subject>) -> Verification {
+        let Some(subject) = subject else {
+            self.schedule().forget_door(uid, door);
             return Verification::Waiting;
         };
         let (known, is_due) = self.schedule().want(uid, subject, Instant::now());

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::ask::Answer;
 use super::course::{Course, Lane};
-use super::subject::Subject;
+use super::subject::{Door, Subject};
 use super::verdict::Verdict;
 use crate::probe::Conversation;
 
@@ -22,22 +22,26 @@ pub struct Job {
     pub(super) lane: Lane,
     /// Its pods are so new that not everybody may know of them.
     pub(super) is_new: bool,
-    uid: String,
+    key: Key,
     ticket: u64,
 }
+
+/// A server by its uid, and where it is called.
+type Key = (String, Door);
 
 #[cfg(test)]
 impl Job {
     /// A job that no schedule knows.
     pub(super) fn for_test(subject: Subject) -> Self {
         let (conversation, lane) = (Conversation::Full, Lane::Prompt);
-        Self { subject: Arc::new(subject), conversation, lane, is_new: false, uid: String::new(), ticket: 0 }
+        let key = (String::new(), subject.door);
+        Self { subject: Arc::new(subject), conversation, lane, is_new: false, key, ticket: 0 }
     }
 }
 
 /// What is to be asked of whom, and when.
 pub(super) struct Schedule {
-    courses: HashMap<String, Course>,
+    courses: HashMap<Key, Course>,
     /// The conversations under way, by ticket. That of a server which was forgotten has a place, too.
     running: HashMap<u64, Lane>,
     places: usize,
@@ -51,8 +55,9 @@ impl Schedule {
 
     /// Notes what is to be verified. Gives what is known, and whether something is due at once.
     pub(super) fn want(&mut self, uid: &str, subject: Subject, now: Instant) -> (Option<Arc<Verdict>>, bool) {
-        let Some(course) = self.courses.get_mut(uid) else {
-            self.courses.insert(uid.to_owned(), Course::new(subject, now));
+        let key = (uid.to_owned(), subject.door);
+        let Some(course) = self.courses.get_mut(&key) else {
+            self.courses.insert(key, Course::new(subject, now));
             return (None, true);
         };
         let is_due = course.want(subject, now);
@@ -60,7 +65,12 @@ impl Schedule {
     }
 
     pub(super) fn forget(&mut self, uid: &str) {
-        self.courses.remove(uid);
+        self.forget_door(uid, Door::Service);
+        self.forget_door(uid, Door::Front);
+    }
+
+    pub(super) fn forget_door(&mut self, uid: &str, door: Door) {
+        self.courses.remove(&(uid.to_owned(), door));
     }
 
     /// The conversations to begin now, and when to ask for more unless one ends before.
@@ -77,7 +87,7 @@ impl Schedule {
             if due < free {
                 next = waiting.get(due).map(|(_, it)| it.due).into_iter().chain(next).min();
             }
-            for (uid, course) in waiting.into_iter().take(due.min(free)) {
+            for (key, course) in waiting.into_iter().take(due.min(free)) {
                 self.last_ticket += 1;
                 course.ticket = Some(self.last_ticket);
                 self.running.insert(self.last_ticket, lane);
@@ -86,7 +96,7 @@ impl Schedule {
                     conversation: course.conversation(),
                     lane,
                     is_new: course.is_new(now),
-                    uid: uid.clone(),
+                    key: key.clone(),
                     ticket: self.last_ticket,
                 });
             }
@@ -98,7 +108,7 @@ impl Schedule {
     /// else than what is to be verified by now counts for nothing.
     pub(super) fn ended(&mut self, job: &Job, answer: Answer, took: Duration, now: Instant) -> bool {
         self.running.remove(&job.ticket);
-        let Some(course) = self.courses.get_mut(&job.uid).filter(|it| it.ticket == Some(job.ticket)) else {
+        let Some(course) = self.courses.get_mut(&job.key).filter(|it| it.ticket == Some(job.ticket)) else {
             return false;
         };
         course.ticket = None;

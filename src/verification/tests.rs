@@ -1,16 +1,16 @@
 use super::ask::{Answer, Ask};
 use super::course::{Course, Lane};
 use super::schedule::{Job, Schedule};
-use super::subject::Subject;
+use super::subject::{Door, Subject};
 use super::verdict::Verdict;
 use super::{Verification, Verifier};
 use crate::api::conditions::Reason;
 use crate::metrics::Metrics;
-use crate::observe::{Observation, Workload};
+use crate::observe::{Called, ExposureState, FrontDoor, Observation, Workload};
 use crate::probe::{Conversation, Era, Outcome, Report, Server, Service, Sessions, Standing, Step};
 use crate::references::References;
 use crate::settings::{Platform, Settings, VerificationSettings};
-use crate::testing::{server, smallest, smallest_with, validated};
+use crate::testing::{observation, server, smallest, smallest_with, validated};
 use crate::validate::{ValidatedServer, validate};
 use clap::Parser;
 use futures::StreamExt;
@@ -27,8 +27,10 @@ fn subject(pods: &[&str]) -> Subject {
     Subject {
         namespace: "team".into(),
         name: "echo".into(),
+        door: Door::Service,
         url: "http://echo.team.svc.cluster.local:3001/mcp".into(),
-        service: Service { namespace: "team".into(), name: "echo".into(), port: 3001 },
+        service: Some(Service { namespace: "team".into(), name: "echo".into(), port: 3001 }),
+        connect: None,
         headers: Vec::new(),
         interval: MINUTE,
         pods: pods.iter().map(|it| (*it).to_owned()).collect(),
@@ -281,16 +283,8 @@ fn only_pods_of_this_generation_that_answer_are_asked() {
     let plan = server.verification.clone().expect("servers are verified");
     let of = |workload, pods: &[&str]| {
         let ready_pods = pods.iter().map(|it| (*it).to_owned()).collect();
-        let observation = Observation {
-            replicas: 1,
-            ready_replicas: 1,
-            ready_pods,
-            workload,
-            trouble: None,
-            dependencies: Vec::new(),
-            look_again: None,
-        };
-        Subject::of(&server, &plan, &observation, MINUTE)
+        let observation = Observation { ready_pods, ..observation(workload) };
+        Subject::of_service(&server, &plan, &observation, MINUTE)
     };
     assert_eq!(of(Workload::Up, &["a"]).map(|it| it.url), Some(server.cluster_url.clone()));
     assert_eq!(of(Workload::Up, &[]), None);
@@ -357,15 +351,7 @@ fn named(name: &str, interval: &str) -> ValidatedServer {
 }
 
 fn up() -> Observation {
-    Observation {
-        replicas: 1,
-        ready_replicas: 1,
-        ready_pods: vec!["a/0".into()],
-        workload: Workload::Up,
-        trouble: None,
-        dependencies: Vec::new(),
-        look_again: None,
-    }
+    observation(Workload::Up)
 }
 
 #[tokio::test(start_paused = true)]
@@ -374,14 +360,16 @@ async fn a_hang_is_noticed_within_two_intervals_and_so_is_its_end() {
     let (verifier, mut news) = Verifier::new(Arc::clone(&fake), &settings(), Arc::new(Metrics::default()));
     let server = named("echo", "15s");
     let conditions = async {
-        assert_eq!(verifier.verify(&server, &up()), Verification::Asked);
+        assert_eq!(verifier.verify(&server, &up()).service, Verification::Asked);
         assert_eq!(news.next().await, Some(("team".into(), "echo".into())));
-        assert!(matches!(verifier.verify(&server, &up()), Verification::Known(it) if it.reason == Reason::Verified));
+        assert!(
+            matches!(verifier.verify(&server, &up()).service, Verification::Known(it) if it.reason == Reason::Verified)
+        );
         *fake.hangs.lock().expect("no panic") = true;
         let began = Instant::now();
         news.next().await;
         assert!(
-            matches!(verifier.verify(&server, &up()), Verification::Known(it) if it.reason == Reason::HandshakeTimeout)
+            matches!(verifier.verify(&server, &up()).service, Verification::Known(it) if it.reason == Reason::HandshakeTimeout)
         );
         assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
         tokio::time::sleep(Duration::from_mins(30)).await;
@@ -390,7 +378,7 @@ async fn a_hang_is_noticed_within_two_intervals_and_so_is_its_end() {
         let began = Instant::now();
         news.next().await;
         assert!(began.elapsed() < Duration::from_mins(7), "{:?}", began.elapsed());
-        assert!(matches!(verifier.verify(&server, &up()), Verification::Known(it) if it.is_usable));
+        assert!(matches!(verifier.verify(&server, &up()).service, Verification::Known(it) if it.is_usable));
     };
     tokio::select! { () = conditions => {}, () = verifier.run(std::future::pending()) => {} }
 }
@@ -426,4 +414,51 @@ async fn what_is_under_way_is_ended_in_good_order_and_nothing_new_begun() {
     verifier.run(tokio::time::sleep(Duration::from_secs(1))).await;
     assert_eq!(began.elapsed().as_millis(), 2500, "the conversation came to its end");
     verifier.forget("hangs-1");
+}
+
+fn front() -> Subject {
+    let exposed = ExposureState::Admitted(FrontDoor {
+        url: "https://public.example/mcp".into(),
+        called: Some(Called { url: "https://echo.example:8443/mcp".into(), address: "203.0.113.7".into(), port: 8443 }),
+        session_risk: None,
+    });
+    let observation = Observation { exposure: Some(exposed), ..up() };
+    subject(&["a"]).of_front(&observation).expect("let in")
+}
+
+#[test]
+fn the_front_door_is_called_where_the_way_in_leads_without_credentials() {
+    let front = front();
+    assert_eq!((front.url.as_str(), front.door), ("https://echo.example:8443/mcp", Door::Front));
+    assert_eq!(front.connect, Some(("203.0.113.7".to_owned(), 8443)));
+    assert!(front.service.is_none() && front.headers.is_empty());
+    assert_eq!(subject(&["a"]).of_front(&up()), None, "it is not exposed");
+}
+
+#[test]
+fn a_way_in_has_its_time_to_be_taken_up() {
+    let began = Instant::now();
+    let mut course = Course::new(front(), began);
+    assert!(!course.ended(talked(Outcome::EndpointNotFound), SHORT, began));
+    assert!(course.due <= began + Duration::from_secs(1) && course.verdict.is_none());
+    let late = began + MINUTE;
+    course.ended(talked(Outcome::EndpointNotFound), SHORT, late);
+    assert!(course.ended(talked(Outcome::EndpointNotFound), SHORT, late), "believed when seen twice");
+    let verdict = course.verdict.expect("a verdict");
+    assert!(verdict.message.contains("another route has the same host"), "{verdict:?}");
+    let mut service = Course::new(subject(&["a"]), began);
+    service.ended(talked(Outcome::EndpointNotFound), SHORT, began);
+    assert!(service.due >= began + Duration::from_secs(2), "a pod that answers 404 does so on purpose");
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_told_as_such() {
+    let mut course = Course::new(front(), Instant::now());
+    let late = Instant::now() + MINUTE;
+    let untrusted = || talked(Outcome::Unreachable { step: Step::Tls, cause: "UnknownIssuer".into() });
+    course.ended(untrusted(), SHORT, late);
+    course.ended(untrusted(), SHORT, late);
+    let verdict = course.verdict.expect("a verdict");
+    assert_eq!(verdict.reason, Reason::CertificateNotReady);
+    assert!(verdict.message.contains("trustedCertificates"), "{verdict:?}");
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::subject::Door;
 use crate::api::ServerStatus;
 use crate::api::conditions::Reason;
-use crate::probe::{Outcome, Report, Server, Sessions, Standing};
+use crate::probe::{Outcome, Report, Server, Sessions, Standing, Step};
 
 /// What is known of whether clients can use a server.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,21 @@ pub enum Verification {
     Asked,
     /// What the last conversations came to.
     Known(Arc<Verdict>),
+}
+
+/// The same for each place where a server is called.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verifications {
+    pub service: Verification,
+    /// Off also for a way in that cannot be called from here.
+    pub front: Verification,
+}
+
+/// Of a server that is called at its Service alone.
+impl From<Verification> for Verifications {
+    fn from(service: Verification) -> Self {
+        Self { service, front: Verification::Off }
+    }
 }
 
 /// What conversations came to.
@@ -39,9 +55,9 @@ pub struct Verdict {
 
 impl Verdict {
     /// What a report says; what it leaves open of the server is taken from what was `known`.
-    pub(super) fn of(report: &Report, known: Option<&ServerStatus>) -> Self {
+    pub(super) fn of(door: Door, report: &Report, known: Option<&ServerStatus>) -> Self {
         let server = server_status(report, known);
-        let hint = report.hint();
+        let hint = front_hint(door, &report.outcome).map_or_else(|| report.hint(), str::to_owned);
         let (message, detail) = match (&report.outcome, &server) {
             (Outcome::Verified, Some(server)) => (greeting(server), None),
             (Outcome::AuthRequired(_), _) if hint.is_empty() => {
@@ -51,7 +67,10 @@ impl Verdict {
         };
         Self {
             standing: report.outcome.standing(),
-            reason: report.outcome.reason(),
+            reason: match (door, &report.outcome) {
+                (Door::Front, Outcome::Unreachable { step: Step::Tls, .. }) => Reason::CertificateNotReady,
+                (_, outcome) => outcome.reason(),
+            },
             is_usable: report.outcome.is_usable() == Some(true),
             is_open: report.outcome.is_usable().is_none(),
             message,
@@ -80,6 +99,36 @@ impl Verdict {
         }
         told(self) != told(before)
     }
+}
+
+/// What to do where it is the way in that is wrong, the server itself being there.
+fn front_hint(door: Door, outcome: &Outcome) -> Option<&'static str> {
+    if door == Door::Service {
+        return None;
+    }
+    Some(match outcome {
+        Outcome::EndpointNotFound | Outcome::NotMcp { .. } => {
+            "the way in does not lead to the server: its controller has not taken it up, or another route has the same \
+             host and path"
+        }
+        Outcome::Unreachable { step: Step::Tls, .. } => {
+            "the certificate at the public URL is not for its host, or from an issuer that the operator does not trust: it \
+             may not be issued yet; for a certificate authority of your own, see trustedCertificates in the chart"
+        }
+        Outcome::Unreachable { .. } | Outcome::HandshakeTimeout => {
+            "the address that the way in reports cannot be reached from the operator: check the load balancer and \
+             firewalls; if it is only the operator that cannot, start it with verification.frontDoor: false"
+        }
+        Outcome::Redirected { .. } => {
+            "clients are sent elsewhere, which MCP clients do not follow: if it is to https, set spec.expose.ingress.tls or \
+             choose a listener with TLS"
+        }
+        Outcome::AccessDenied { .. } => {
+            "what stands before the server refuses calls of the operator: a list of addresses, or a filter"
+        }
+        Outcome::BackendUnavailable { .. } => "the way in finds no server behind it",
+        _ => return None,
+    })
 }
 
 /// Texts of servers were cleaned and cut when they were read.

@@ -8,6 +8,7 @@ mod conflict;
 mod defaults;
 mod dependencies;
 mod drift;
+mod exposure;
 mod installed;
 mod lifecycle;
 mod process;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         // The longest first: tests start in this order.
         quiet::a_quiet_minute_and_a_silent_restart,
         installed::a_missing_or_older_resource_is_told_and_waited_for,
+        exposure::the_gateway_api_may_come_later,
         process::another_replica_takes_over,
         scaling::an_autoscaler_of_the_spec_keeps_its_number,
         scaling::an_autoscaler_of_somebody_else_keeps_its_number,
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
         lifecycle::suspension_holds_back_every_write,
         drift::what_somebody_deletes_or_edits_comes_back,
         drift::what_others_own_stays,
+        exposure::an_ingress_follows_the_spec,
+        exposure::the_older_server_keeps_the_host,
         conflict::an_object_of_somebody_else_is_never_touched,
         conflict::children_that_outlived_their_owner_are_taken_back,
         defaults::defaults_hold_until_a_spec_says_otherwise,

@@ -49,10 +49,12 @@ pub fn the_chart_grants_what_config_says(charts: &Charts) -> Result<()> {
     let (mut all, mut all_in_one) = (common.clone(), common);
     all["allowClusterRules"] = json!(true);
     all_in_one["namespaces"] = json!(["team-a"]);
+    all_in_one["watchClasses"] = json!(true);
     let everywhere = charts.render("landfall", &all)?;
     let listed = charts.render("landfall", &all_in_one)?;
     for file in [
         "cluster_role.yaml",
+        "watch_classes.yaml",
         "watch_secrets.yaml",
         "read_secrets.yaml",
         "cluster_rules.yaml",
@@ -64,7 +66,12 @@ pub fn the_chart_grants_what_config_says(charts: &Charts) -> Result<()> {
             let (kind, name) = (role["kind"].as_str().unwrap_or_default(), &role["metadata"]["name"]);
             let granted = rights(named(&everywhere, kind, name)?)?;
             ensure!(granted == rights(&role)?, "{file}: the chart's {kind} {name} grants {granted:?}");
-            if !["users.yaml", "cluster_rules.yaml"].contains(&file) {
+            if file == "watch_classes.yaml" {
+                ensure!(
+                    rights(named(&listed, kind, name)?)? == granted,
+                    "{file}: what is the cluster's takes a ClusterRole"
+                );
+            } else if !["users.yaml", "cluster_rules.yaml"].contains(&file) {
                 let granted = rights(named(&listed, "Role", name)?)?;
                 ensure!(granted == rights(&role)?, "{file}: the chart's Role {name} grants {granted:?}");
             }
@@ -130,6 +137,8 @@ impl Make<Nothing> for Needs {
 pub fn every_kind_of_child_is_covered_and_no_rule_is_unused(_: &Charts) -> Result<()> {
     use k8s_openapi::api::core::v1::{ConfigMap, Pod};
     use k8s_openapi::api::events::v1::Event;
+    use k8s_openapi::api::networking::v1::IngressClass;
+    use landfall::gateway_api::{Gateway, GatewayClass};
 
     let mut needs = Needs::default();
     Children::<Nothing>::from_each(&mut needs);
@@ -139,9 +148,16 @@ pub fn every_kind_of_child_is_covered_and_no_rule_is_unused(_: &Charts) -> Resul
     needs.add::<Pod>("", &["list", "watch"]);
     needs.add::<ConfigMap>("", &["list", "watch"]);
     needs.add::<Event>("", &["create", "patch"]);
+    let classes = BTreeSet::from_iter(["list", "watch"].into_iter().flat_map(|verb| {
+        [right::<IngressClass>("", verb), right::<Gateway>("", verb), right::<GatewayClass>("", verb)]
+    }));
     // The finalizer.
     needs.cluster_wide.insert(right::<MCPServer>("", "patch"));
-    for (file, needs) in [("cluster_role.yaml", needs.always), ("cluster_rules.yaml", needs.cluster_wide)] {
+    for (file, needs) in [
+        ("cluster_role.yaml", needs.always),
+        ("cluster_rules.yaml", needs.cluster_wide),
+        ("watch_classes.yaml", classes),
+    ] {
         let granted = rights(&config(file)?[0])?;
         let missing: Vec<_> = needs.difference(&granted).collect();
         let unused: Vec<_> = granted.difference(&needs).collect();

@@ -25,13 +25,21 @@ pub fn every_setting_of_the_operator_is_a_value(charts: &Charts) -> Result<()> {
             "nodeSelector": {"pool": "mcp"},
             "securityContext": {"readOnlyRootFilesystem": true},
         },
+        "expose": {
+            "baseDomain": "mcp.corp.example",
+            "defaultIngressClass": "internal",
+            "defaultGateway": "gateways/main/https",
+            "defaultIssuer": "corp",
+        },
+        "watchClasses": true,
         "concurrency": 9,
-        "verification": {"interval": "2m", "concurrency": 9, "route": "none"},
+        "verification": {"interval": "2m", "concurrency": 9, "route": "none", "frontDoor": false},
         "leaderElection": false,
         "logFormat": "text",
         "log": "warn",
     });
     is_understood(charts, &values)?;
+    values["watchClasses"] = json!(false);
     // These two exclude each other.
     values["namespaces"] = json!([]);
     values["allowClusterRules"] = json!(true);

@@ -118,6 +118,13 @@ impl World {
         Ok(world)
     }
 
+    /// A cluster for one test alone.
+    pub async fn of_its_own() -> Result<Self> {
+        let world = Self::without_resource().await?;
+        world.install(from_yaml(include_str!("../../crds/mcpservers.yaml"))?).await?;
+        Ok(world)
+    }
+
     /// Installs a version of the resource, and waits until it is served.
     pub async fn install(&self, crd: CustomResourceDefinition) -> Result<()> {
         let crds: Api<CustomResourceDefinition> = Api::all(self.admin.clone());
@@ -138,6 +145,7 @@ impl World {
         for role in [
             include_str!("../../config/rbac/cluster_role.yaml"),
             include_str!("../../config/rbac/watch_secrets.yaml"),
+            include_str!("../../config/rbac/watch_classes.yaml"),
             include_str!("../../config/rbac/cluster_rules.yaml"),
             include_str!("../../config/rbac/read_secrets.yaml"),
             include_str!("../../config/rbac/verify_through_api_server.yaml"),
@@ -188,6 +196,9 @@ impl Space {
         self.bind(&user, "Role", "landfall-operator-leader-election").await?;
         if arguments.contains(&"--watch-secrets") {
             self.bind(&user, "ClusterRole", "landfall-operator-watch-secrets").await?;
+        }
+        if arguments.contains(&"--watch-classes") {
+            self.bind_everywhere(&user, "landfall-operator-watch-classes").await?;
         }
         if arguments.contains(&"--allow-cluster-rules") {
             self.bind_everywhere(&user, "landfall-operator-cluster-rules").await?;

@@ -46,3 +46,8 @@ app.kubernetes.io/component: operator
   name: {{ include "landfall.serviceAccount" . }}
   namespace: {{ .Release.Namespace }}
 {{- end }}
+
+{{/* Not empty where classes and gateways are watched: unless said otherwise, where all namespaces are served. */}}
+{{- define "landfall.watchClasses" -}}
+{{- if ternary (empty .Values.namespaces) .Values.watchClasses (kindIs "invalid" .Values.watchClasses) }}true{{ end }}
+{{- end }}

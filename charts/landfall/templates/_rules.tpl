@@ -28,7 +28,10 @@ of the namespaces served.
   resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [networking.k8s.io]
-  resources: [networkpolicies]
+  resources: [networkpolicies, ingresses]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]
 # Kubernetes lets nobody give rights that they do not have: what servers ask for in
 # serviceAccount.rules and bind has to be granted to the operator, too.
@@ -82,6 +85,16 @@ may not do itself.
 {{- define "landfall.rules.watchSecrets" -}}
 - apiGroups: [""]
   resources: [secrets]
+  verbs: [list, watch]
+{{- end }}
+
+{{/* Only with watchClasses: what servers with `expose` refer to is the whole cluster's. */}}
+{{- define "landfall.rules.watchClasses" -}}
+- apiGroups: [networking.k8s.io]
+  resources: [ingressclasses]
+  verbs: [list, watch]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways, gatewayclasses]
   verbs: [list, watch]
 {{- end }}
 

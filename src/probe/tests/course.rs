@@ -198,7 +198,7 @@ async fn keeps_to_one_connection() {
     let server = Scripted::start(legacy(|_| None)).await;
     let address = server.address;
     let relay = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = Target::new(&server.url()).unwrap().with_connect(relay.local_addr().unwrap());
+    let target = Target::new(&server.url()).unwrap().with_connect("127.0.0.1", relay.local_addr().unwrap().port());
     tokio::spawn(async move {
         let (mut inward, _) = relay.accept().await.unwrap();
         let mut outward = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -287,7 +287,9 @@ async fn notices_replicas_that_do_not_share_sessions() {
 #[tokio::test]
 async fn connects_to_the_address_and_names_the_host() {
     let server = Scripted::start(modern(|_| None)).await;
-    let target = Target::new("http://mcp.example.com/mcp").unwrap().with_connect(server.address);
+    let target = Target::new("http://mcp.example.com/mcp")
+        .unwrap()
+        .with_connect(&server.address.ip().to_string(), server.address.port());
     let report = server.probe_target(&target, LIGHT_MODERN).await;
     assert_eq!(report.outcome, Outcome::Verified);
     assert_eq!(server.requests()[0].header("host"), Some("mcp.example.com"));
@@ -296,7 +298,9 @@ async fn connects_to_the_address_and_names_the_host() {
 #[tokio::test]
 async fn names_the_host_that_must_be_allowed() {
     let server = Scripted::start(always(text(421, "Invalid Host header"))).await;
-    let target = Target::new("http://mcp.example.com/mcp").unwrap().with_connect(server.address);
+    let target = Target::new("http://mcp.example.com/mcp")
+        .unwrap()
+        .with_connect(&server.address.ip().to_string(), server.address.port());
     let report = server.probe_target(&target, Conversation::Full).await;
     assert!(report.hint().starts_with("allow mcp.example.com in"), "{}", report.hint());
 }

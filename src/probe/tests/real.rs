@@ -156,7 +156,7 @@ async fn real_servers_that_clients_cannot_use() {
         let mut target = server.target(path);
         if reason == host {
             let url = format!("http://server.namespace.svc{path}");
-            target = Target::new(&url).unwrap().with_connect(server.address);
+            target = Target::new(&url).unwrap().with_connect(&server.address.ip().to_string(), server.address.port());
         }
         let report = Prober::default().probe(&target, Conversation::Full).await;
         println!("{command} {path}: {report}");

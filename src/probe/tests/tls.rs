@@ -55,7 +55,7 @@ async fn start(name: &str) -> (SocketAddr, Arc<ClientConfig>) {
 }
 
 async fn probe(prober: Prober, url: &str, address: SocketAddr) -> Report {
-    let target = Target::new(url).unwrap().with_connect(address);
+    let target = Target::new(url).unwrap().with_connect(&address.ip().to_string(), address.port());
     prober.with_limits(short()).probe(&target, Conversation::Light(Era::Modern)).await
 }
 
@@ -111,7 +111,7 @@ async fn a_handshake_that_hangs() {
     let address = listener.local_addr().unwrap();
     let (_, tls) = start("a").await;
     let limits = Limits { connect: Duration::from_millis(200), ..short() };
-    let target = Target::new("https://a.example/mcp").unwrap().with_connect(address);
+    let target = Target::new("https://a.example/mcp").unwrap().with_connect(&address.ip().to_string(), address.port());
     let prober = Prober::default().with_tls(tls).with_limits(limits);
     let report = prober.probe(&target, Conversation::Full).await;
     assert_unreachable(&report, "no connection to a.example within 200ms");
