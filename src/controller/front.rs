@@ -29,25 +29,25 @@ pub(super) struct FrontCache {
 
 /// What there is of it in the whole cluster.
 pub(super) struct Classes {
-    pub(super) ingress_classes: Cache<IngressClass>,
+    pub(super) of_ingresses: Cache<IngressClass>,
     pub(super) gateways: Cache<Gateway>,
-    pub(super) gateway_classes: Cache<GatewayClass>,
+    pub(super) of_gateways: Cache<GatewayClass>,
 }
 
 impl FrontCache {
     pub(super) fn new(platform: Platform, watches_classes: bool, presence: Presence) -> Self {
         let classes = watches_classes.then(|| Classes {
-            ingress_classes: Cache::new(|_| Some(String::new())),
+            of_ingresses: Cache::new(|_| Some(String::new())),
             gateways: Cache::new(ResourceExt::namespace),
-            gateway_classes: Cache::new(|_| Some(String::new())),
+            of_gateways: Cache::new(|_| Some(String::new())),
         });
         Self { classes, routes: Routes::default(), presence, platform }
     }
 
     pub(super) fn is_synced(&self) -> bool {
         self.classes.as_ref().is_none_or(|it| {
-            let has_gateways = it.gateways.is_synced() && it.gateway_classes.is_synced();
-            it.ingress_classes.is_synced() && (has_gateways || !self.presence.is_served())
+            let has_gateways = it.gateways.is_synced() && it.of_gateways.is_synced();
+            it.of_ingresses.is_synced() && (has_gateways || !self.presence.is_served())
         })
     }
 
@@ -91,8 +91,8 @@ impl FrontCache {
         let Some(classes) = &self.classes else { return Known::Unwatched };
         let is_default = |it: &Arc<IngressClass>| it.annotations().get(IS_DEFAULT).is_some_and(|it| it == "true");
         let found = match &ingress.class_name {
-            Some(name) => classes.ingress_classes.get("", name),
-            None => classes.ingress_classes.group("").into_iter().find(is_default),
+            Some(name) => classes.of_ingresses.get("", name),
+            None => classes.of_ingresses.group("").into_iter().find(is_default),
         };
         found.map_or(Known::Absent, Known::There)
     }
@@ -102,7 +102,7 @@ impl FrontCache {
         let find = |(namespace, name): &ObjectName| {
             let Some(classes) = &self.classes else { return Known::Unwatched };
             let Some(gateway) = classes.gateways.get(namespace, name) else { return Known::Absent };
-            let class = classes.gateway_classes.get("", &gateway.spec.gateway_class_name);
+            let class = classes.of_gateways.get("", &gateway.spec.gateway_class_name);
             Known::There(KnownGateway { gateway, class })
         };
         parents.iter().map(name).map(|name| (name.clone(), find(&name))).collect()

@@ -168,7 +168,7 @@ impl Scope {
                 let presence = self.0.gateway_api.clone();
                 let known = async move {
                     if K::MAY_BE_UNKNOWN {
-                        presence.served().await
+                        presence.served().await;
                     }
                 };
                 let changes = self.0.changes::<K>(&config, K::trim, move |event| {
@@ -228,10 +228,10 @@ impl Scope {
             return controller;
         }
         let controller =
-            self.watch_class(controller, context, |it| &it.ingress_classes, |_| Target::IngressClass, ready(()));
+            self.watch_class(controller, context, |it| &it.of_ingresses, |_| Target::IngressClass, ready(()));
         let served = || self.gateway_api.clone().served();
         let controller =
-            self.watch_class(controller, context, |it| &it.gateway_classes, |_| Target::GatewayClass, served());
+            self.watch_class(controller, context, |it| &it.of_gateways, |_| Target::GatewayClass, served());
         self.watch_class(controller, context, |it| &it.gateways, |it| Target::Gateway(name_of(it)), served())
     }
 

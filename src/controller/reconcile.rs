@@ -49,11 +49,11 @@ pub(super) async fn reconcile(
     let began = Instant::now();
     let pass = async {
         match &object.0 {
-            Ok(server) => pass(server, &context).await,
-            Err(invalid) => pass_undecodable(invalid, &context).await,
+            Ok(server) => Box::pin(pass(server, &context)).await,
+            Err(invalid) => Box::pin(pass_undecodable(invalid, &context)).await,
         }
     };
-    let result = tokio::time::timeout(PASS_TIMEOUT, Box::pin(pass)).await.unwrap_or(Err(Error::Timeout));
+    let result = tokio::time::timeout(PASS_TIMEOUT, pass).await.unwrap_or(Err(Error::Timeout));
     context.metrics.reconciled(if result.is_ok() { "success" } else { "error" }, began.elapsed());
     result
 }

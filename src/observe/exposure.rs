@@ -150,11 +150,14 @@ fn accepted(parent: &ParentPlan, live: &HTTPRoute) -> Result<(), Trouble> {
         );
         return Err(Trouble::new(Reason::RoutePending, &hint, None));
     };
-    for condition in [Some(accepted), current("ResolvedRefs")].into_iter().flatten().filter(|it| it.status == "False") {
-        let hint = format!("{} does not take the HTTPRoute: {}.", parent.text(), remedy(&condition.reason));
-        return Err(Trouble::new(Reason::RouteNotAccepted, &hint, Some(&condition.message)));
+    let mut conditions = [Some(accepted), current("ResolvedRefs")].into_iter().flatten();
+    match conditions.find(|it| it.status == "False") {
+        None => Ok(()),
+        Some(condition) => {
+            let hint = format!("{} does not take the HTTPRoute: {}.", parent.text(), remedy(&condition.reason));
+            Err(Trouble::new(Reason::RouteNotAccepted, &hint, Some(&condition.message)))
+        }
     }
-    Ok(())
 }
 
 /// What to do about a reason of the Gateway API.
