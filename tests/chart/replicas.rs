@@ -48,7 +48,7 @@ pub async fn the_other_goes_on_when_the_leader_dies(node: &Node, charts: &Charts
         space.until_server(name, "it is reported on", |it| condition(it, "Ready").is_some()).await?;
         space.until_ready_is(name, "False", "ScaledToZero").await?;
         node.until_two_are_ready().await?;
-        let heir = the_heir_works_alone(node, &leader, died, name).await?;
+        let heir = the_heir_works_alone(node, &leader, died, name)?;
         ensure!(heir != leader || matches!(death, Death::Process), "{leader} came back");
         ensure!(heir == node.leader().await?, "{heir} works, and {} has the Lease", node.leader().await?);
         nobody_touched_what_was_there(node, &space, died)?;
@@ -87,7 +87,7 @@ impl Node {
 }
 
 /// Who wrote first after the death, and that nobody else did so since, nor anything twice.
-async fn the_heir_works_alone(node: &Node, dead: &str, died: Timestamp, server: &str) -> Result<String> {
+fn the_heir_works_alone(node: &Node, dead: &str, died: Timestamp, server: &str) -> Result<String> {
     let writes = node.writes_since(died)?;
     let of = |it: &Request| it.pod().unwrap_or_default().to_owned();
     let first = writes.iter().find(|it| it.object_ref.name == server).context("nobody wrote")?;
