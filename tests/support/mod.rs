@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod operator;
 pub mod pods;
+pub mod rules;
 
 use anyhow::{Context, Result, bail};
 use futures::future::{BoxFuture, LocalBoxFuture};
