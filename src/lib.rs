@@ -26,6 +26,7 @@ pub mod children;
 pub mod cli;
 pub mod controller;
 pub mod digest;
+pub mod import;
 pub mod jitter;
 pub mod labels;
 pub mod manifest;

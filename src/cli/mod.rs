@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 mod files;
+mod import;
 mod operator;
 mod probe;
 mod render;
@@ -32,6 +33,8 @@ enum Command {
     Validate(Box<validate::Args>),
     /// Prints the objects that the operator would make of the MCPServers in files.
     Render(Box<render::Args>),
+    /// Prints MCPServers for what a client's configuration, a compose file or another operator runs.
+    Import(import::Args),
     /// Prints the CustomResourceDefinition, for `kubectl apply --server-side -f -`.
     Crd,
 }
@@ -44,6 +47,7 @@ impl Cli {
             Command::Probe(args) => probe::run(args).await?,
             Command::Validate(args) => return validate::run(&args),
             Command::Render(args) => render::run(&args).await?,
+            Command::Import(args) => return import::run(&args),
             Command::Crd => print!("{}", crd::mcpserver_crd_yaml()?),
         }
         Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@
 #[path = "../support/rules.rs"]
 mod rules;
 
+mod import;
 mod offline;
 
 use anyhow::{Context, Result};
