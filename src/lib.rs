@@ -17,6 +17,7 @@
 //! client. `apply` and `controller` talk to the API server. The kinds of children stand in one
 //! registry, [`children`].
 
+pub mod admission;
 pub mod api;
 pub mod apply;
 pub mod build;
@@ -26,8 +27,10 @@ pub mod cli;
 pub mod controller;
 pub mod digest;
 pub mod gateway_api;
+pub mod import;
 pub mod jitter;
 pub mod labels;
+pub mod manifest;
 pub mod metrics;
 pub mod observe;
 pub mod presets;

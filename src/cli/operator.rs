@@ -107,9 +107,13 @@ async fn detect_platform(client: &Client, settings: &Settings) -> Platform {
         tokio::time::sleep(RETRY).await;
     };
     let found = || domain_of(&std::fs::read_to_string("/etc/resolv.conf").ok()?);
-    let cluster_domain = settings.cluster_domain.clone().or_else(found).unwrap_or_else(|| DEFAULT_DOMAIN.into());
+    platform(settings, settings.cluster_domain.clone().or_else(found), openshift)
+}
+
+/// What the pure steps need to know of a cluster that is like this.
+pub(super) fn platform(settings: &Settings, cluster_domain: Option<String>, openshift: bool) -> Platform {
     Platform {
-        cluster_domain,
+        cluster_domain: cluster_domain.unwrap_or_else(|| DEFAULT_DOMAIN.into()),
         openshift,
         registry_mirror: settings.registry_mirror.clone(),
         server_defaults: settings.server_defaults.clone(),

@@ -77,7 +77,8 @@ impl Charts {
         &self.folder
     }
 
-    fn source(&self, chart: &str) -> PathBuf {
+    /// The folder that a chart is packaged from.
+    pub fn source(&self, chart: &str) -> PathBuf {
         self.folder.join("source").join(chart)
     }
 }

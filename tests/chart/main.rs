@@ -85,7 +85,6 @@ fn main() -> Result<ExitCode> {
         charts::their_versions_are_the_programs,
         charts::the_image_is_built_by_the_pinned_toolchain,
         charts::helm_finds_no_fault,
-        rendered::every_set_of_values_renders,
         rendered::values_that_cannot_work_are_refused,
         rendered::the_resource_is_the_one_in_crds_and_is_kept,
         rendered::only_listed_namespaces_are_granted_anything,
@@ -100,6 +99,7 @@ fn main() -> Result<ExitCode> {
     let judged = judged![
         gitops::every_status_is_understood,
         gitops::the_manifests_of_the_docs_are_valid,
+        rendered::every_template_passes_its_suite,
         observability::alerts_fire_when_they_should,
         observability::the_dashboard_asks_for_what_there_is,
         schemas::what_is_rendered_fits_every_kubernetes,

@@ -1,9 +1,30 @@
 //! What the charts render for values that people set, and which values they refuse.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
+use landfall_cluster::binaries::{Package, Source, Tool};
 use serde_json::{Value, json};
+use std::fs;
+use std::process::Command;
 
-use crate::charts::{Charts, NAMESPACE, manifests, of_kind, root};
+use crate::charts::{CHARTS, Charts, NAMESPACE, manifests, of_kind, root};
+use crate::helm::run;
+
+const HELM_UNITTEST: Tool = Tool {
+    source: Source {
+        name: "helm-unittest",
+        files: &[
+            ("go.mod", include_str!("go/helm-unittest/go.mod")),
+            ("go.sum", include_str!("go/helm-unittest/go.sum")),
+        ],
+        duration: "about two minutes",
+        version: None,
+    },
+    package: Package {
+        name: "helm-unittest",
+        path: "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
+        built_name: "helm-unittest",
+    },
+};
 
 /// Everything that can be switched on at once.
 pub fn all_of_it() -> Value {
@@ -40,38 +61,25 @@ pub fn all_of_it() -> Value {
     })
 }
 
-pub fn every_set_of_values_renders(charts: &Charts) -> Result<()> {
-    let objects = charts.render("landfall", &all_of_it())?;
-    let one = |kind| of_kind(&objects, kind).first().copied().with_context(|| format!("there is no {kind}"));
-    for kind in ["PodDisruptionBudget", "ServiceMonitor", "PrometheusRule", "ConfigMap", "NetworkPolicy", "Service"] {
-        ensure!(one(kind)?["metadata"]["labels"]["team"] == "a", "{kind}");
+/// What each template makes of its values say the suites beside the charts.
+pub async fn every_template_passes_its_suite(charts: &Charts) -> Result<()> {
+    let mut helm_unittest = Command::new(HELM_UNITTEST.make().await?);
+    run(helm_unittest.arg("--strict").args(CHARTS.map(|it| charts.source(it))), "")?;
+    for chart in CHARTS {
+        let folder = root().join("charts").join(chart);
+        for template in fs::read_dir(folder.join("templates"))? {
+            let name = template?.file_name().to_string_lossy().to_lowercase();
+            let Some((name, _)) = name.split_once('.').filter(|_| !name.starts_with('_')) else { continue };
+            let suite = folder.join("tests").join(format!("{name}_test.yaml"));
+            ensure!(suite.is_file(), "{} is missing", suite.display());
+        }
     }
-    let deployment = one("Deployment")?;
-    ensure!(deployment["metadata"]["name"] == "mcp-operator");
-    let pod = &deployment["spec"]["template"];
-    ensure!(pod["metadata"]["labels"]["app.kubernetes.io/name"] == "landfall", "the chart's labels win: {pod}");
-    ensure!(pod["metadata"]["labels"]["team"] == "a", "{pod}");
-    let image = format!("ghcr.io/landfall-dev/landfall@sha256:{}", "0".repeat(64));
-    ensure!(pod["spec"]["containers"][0]["image"] == image, "{pod}");
-    for field in ["nodeSelector", "tolerations", "affinity", "topologySpreadConstraints", "priorityClassName"] {
-        ensure!(!pod["spec"][field].is_null(), "{field}: {pod}");
-    }
-
-    // What is off is not there.
-    let off = json!({
-        "leaderElection": false,
-        "rbac": {"create": false},
-        "serviceAccount": {"create": false, "name": "own"},
-        "metrics": {"service": {"enabled": false}},
-        "podDisruptionBudget": {"enabled": true},
-        "crds": {"install": false},
-    });
-    let objects = charts.render("landfall", &off)?;
-    ensure!(objects.len() == 1 && objects[0]["kind"] == "Deployment", "{objects:?}");
-    ensure!(objects[0]["spec"]["strategy"]["type"] == "Recreate", "nothing else keeps two from working at once");
+    let packaged = run(Command::new("tar").args(["--list", "--file", &charts.archive("landfall")]), "")?;
+    ensure!(!packaged.contains("_test.yaml"), "who installs the chart needs no tests: {packaged}");
     Ok(())
 }
 
+/// By the schema; what templates refuse say their suites.
 pub fn values_that_cannot_work_are_refused(charts: &Charts) -> Result<()> {
     let wrong = [
         (json!({"replicaCount": 2}), "replicaCount"),
@@ -87,14 +95,7 @@ pub fn values_that_cannot_work_are_refused(charts: &Charts) -> Result<()> {
         (json!({"image": {"pullPolicy": "Sometimes"}}), "/image/pullPolicy"),
         (json!({"env": [{"name": "LANDFALL_LOG", "value": "x"}]}), "/env/0/name"),
         (json!({"crds": {"annotations": {"helm.sh/resource-policy": "delete"}}}), "resource-policy"),
-        (json!({"allowClusterRules": true, "namespaces": ["team-a"]}), "is for an operator of the whole cluster"),
         (json!({"rbac": {"grantable": {"rules": [{"resources": ["nodes"]}]}}}), "/rbac/grantable/rules/0"),
-        (json!({"replicas": 2, "leaderElection": false}), "without leaderElection there can be only one"),
-        (json!({"serviceAccount": {"create": false}}), "name an existing ServiceAccount"),
-        (
-            json!({"metrics": {"service": {"enabled": false}, "serviceMonitor": {"enabled": true}}}),
-            "metrics.service.enabled must be true",
-        ),
     ];
     for (values, complaint) in wrong {
         match charts.render("landfall", &values) {
@@ -106,8 +107,8 @@ pub fn values_that_cannot_work_are_refused(charts: &Charts) -> Result<()> {
 }
 
 pub fn the_resource_is_the_one_in_crds_and_is_kept(charts: &Charts) -> Result<()> {
-    let expected = std::fs::read_to_string(root().join("crds/mcpservers.yaml"))?;
-    let copy = std::fs::read_to_string(root().join("charts/landfall-crds/files/mcpservers.yaml"))?;
+    let expected = fs::read_to_string(root().join("crds/mcpservers.yaml"))?;
+    let copy = fs::read_to_string(root().join("charts/landfall-crds/files/mcpservers.yaml"))?;
     ensure!(copy == expected, "out of date: cp crds/mcpservers.yaml charts/landfall-crds/files/");
     let expected = &manifests(&expected)?[0];
     for chart in ["landfall", "landfall-crds"] {

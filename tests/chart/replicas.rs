@@ -25,13 +25,16 @@ enum Death {
     Process,
     /// Its pod is deleted by force.
     Pod,
+    /// It stands still, and wakes up when another has taken over.
+    Sleep,
 }
 
 pub async fn the_other_goes_on_when_the_leader_dies(node: &Node, charts: &Charts) -> Result<()> {
     node.installed(charts).await?;
     let space = node.space("replicas").await?;
     add_sample(&space).await?;
-    for (name, death) in [("one", Death::Node), ("two", Death::Process), ("three", Death::Pod)] {
+    for (name, death) in [("one", Death::Node), ("two", Death::Process), ("three", Death::Pod), ("four", Death::Sleep)]
+    {
         let pods = node.operators().await?;
         ensure!(pods.len() == 2, "{name}: not two replicas: {pods:?}");
         let leader = node.leader().await?;
@@ -47,8 +50,12 @@ pub async fn the_other_goes_on_when_the_leader_dies(node: &Node, charts: &Charts
         space.server(name, &spec).await?;
         space.until_server(name, "it is reported on", |it| condition(it, "Ready").is_some()).await?;
         space.until_ready_is(name, "False", "ScaledToZero").await?;
+        if matches!(death, Death::Sleep) {
+            node.world.signal(&leader, "CONT").await?;
+            node.until_restarted(&leader).await?;
+        }
         node.until_two_are_ready().await?;
-        let heir = the_heir_works_alone(node, &leader, died, name).await?;
+        let heir = the_heir_works_alone(node, &leader, died, name)?;
         ensure!(heir != leader || matches!(death, Death::Process), "{leader} came back");
         ensure!(heir == node.leader().await?, "{heir} works, and {} has the Lease", node.leader().await?);
         nobody_touched_what_was_there(node, &space, died)?;
@@ -59,6 +66,9 @@ pub async fn the_other_goes_on_when_the_leader_dies(node: &Node, charts: &Charts
 async fn kill(node: &Node, leader: &str, death: &Death) -> Result<()> {
     if matches!(death, Death::Node | Death::Process) {
         node.world.signal(leader, "KILL").await?;
+    }
+    if matches!(death, Death::Sleep) {
+        node.world.signal(leader, "STOP").await?;
     }
     if matches!(death, Death::Node | Death::Pod) {
         node.in_system::<Pod>().delete(leader, &DeleteParams::default().grace_period(0)).await?;
@@ -78,6 +88,16 @@ impl Node {
         until("somebody leads", PATIENCE, holder).await
     }
 
+    /// Waits until the process of a pod has ended and was started again.
+    async fn until_restarted(&self, pod: &str) -> Result<()> {
+        let pods = self.in_system::<Pod>();
+        let restarted = async || {
+            let status = pods.get(pod).await.ok()?.status?.container_statuses?.into_iter().next()?;
+            (status.restart_count > 0).then_some(())
+        };
+        until(&format!("{pod} ends and starts again"), PATIENCE, restarted).await
+    }
+
     fn writes_since(&self, time: Timestamp) -> Result<Vec<Request>> {
         let all = audit::requests(self.world.cluster.audit_log(), ACCOUNT)?;
         let mut writes: Vec<_> = all.into_iter().filter(|it| it.is_write() && it.began() > time).collect();
@@ -87,7 +107,7 @@ impl Node {
 }
 
 /// Who wrote first after the death, and that nobody else did so since, nor anything twice.
-async fn the_heir_works_alone(node: &Node, dead: &str, died: Timestamp, server: &str) -> Result<String> {
+fn the_heir_works_alone(node: &Node, dead: &str, died: Timestamp, server: &str) -> Result<String> {
     let writes = node.writes_since(died)?;
     let of = |it: &Request| it.pod().unwrap_or_default().to_owned();
     let first = writes.iter().find(|it| it.object_ref.name == server).context("nobody wrote")?;

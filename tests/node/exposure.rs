@@ -19,14 +19,14 @@ const DOMAIN: &str = "example.com";
 const LONG: Duration = Duration::from_mins(3);
 
 /// Opens the front door once, and gives the address at which it is.
-async fn door(world: &World) -> Result<Ipv4Addr> {
+pub async fn door(world: &World) -> Result<Ipv4Addr> {
     static DOOR: OnceCell<()> = OnceCell::const_new();
     DOOR.get_or_try_init(|| world.cluster.open_front_door(DOMAIN)).await?;
     world.cluster.node_address().context("there is no node")
 }
 
 /// An Ingress that a person writes, to a Service.
-fn ingress(name: &str, host: &str, service: &str) -> Value {
+pub fn ingress(name: &str, host: &str, service: &str) -> Value {
     let backend = json!({"service": {"name": service, "port": {"number": 3001}}});
     json!({
         "apiVersion": "networking.k8s.io/v1",
@@ -40,7 +40,7 @@ fn ingress(name: &str, host: &str, service: &str) -> Value {
 }
 
 /// A route that a person writes, from a listener of the Gateway to a Service.
-fn route(name: &str, host: &str, listener: &str, service: &str) -> Value {
+pub fn route(name: &str, host: &str, listener: &str, service: &str) -> Value {
     json!({
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -54,7 +54,7 @@ fn route(name: &str, host: &str, listener: &str, service: &str) -> Value {
 }
 
 /// Waits until a visitor is answered.
-async fn until_answered(visitor: &Visitor) -> Result<()> {
+pub async fn until_answered(visitor: &Visitor) -> Result<()> {
     let answered = async || visitor.call("echo", &json!({"message": "x"})).await.ok();
     let answered = until("a visitor is answered", PATIENCE, answered).await.map(|_| ());
     if answered.is_err() {
@@ -160,7 +160,7 @@ pub async fn tls_and_another_port_are_served(world: Arc<World>) -> Result<()> {
 }
 
 /// A Secret with a certificate of the cluster's authority.
-fn certificate(space: &Space, name: &str, host: &str) -> Result<Value> {
+pub fn certificate(space: &Space, name: &str, host: &str) -> Result<Value> {
     let made = space.world.cluster.serving_certificate(&[host])?;
     Ok(json!({
         "apiVersion": "v1",

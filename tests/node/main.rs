@@ -3,8 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod authentication;
 mod databases;
 mod exposure;
+mod issuer;
 mod kubectl;
 mod sdks;
 mod serving;
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
                 exposure::streams_stay_open_for_minutes,
                 exposure::fifty_calls_at_once_succeed,
                 exposure::tls_and_another_port_are_served,
+                authentication::a_password_lets_in_through_ingress_and_gateway,
+                authentication::a_token_lets_in_and_who_has_none_learns_where_to_get_one,
             ];
             // One of them takes minutes, most of them asleep.
             tests.splice(0..0, exposure);

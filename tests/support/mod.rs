@@ -8,6 +8,7 @@ pub mod audit;
 pub mod node;
 pub mod operator;
 pub mod pods;
+pub mod rules;
 
 use anyhow::{Context, Result, bail};
 use futures::future::{BoxFuture, LocalBoxFuture};

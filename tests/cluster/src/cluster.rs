@@ -18,7 +18,7 @@ use crate::pki::Authority;
 use crate::process::{Process, ProcessId};
 use crate::run_dir::RunDir;
 use crate::volumes::VolumeOpener;
-use crate::{containers, kubeconfig, missing_for};
+use crate::{containers, kubeconfig, missing_for, network};
 
 pub use front_door::missing_for_front_door;
 
@@ -131,6 +131,11 @@ impl Cluster {
     /// The node's address, at which the host reaches node ports.
     pub fn node_address(&self) -> Option<Ipv4Addr> {
         self.node.map(|_| self.addresses.api)
+    }
+
+    /// The host's address at which the node and its pods reach what listens here.
+    pub fn host_address(&self) -> Option<Ipv4Addr> {
+        self.node_address().map(network::host_of)
     }
 
     /// The same command, to be run inside the node's namespaces, where cluster IPs and the names of

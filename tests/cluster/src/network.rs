@@ -44,6 +44,11 @@ impl Link {
     }
 }
 
+/// The host's address on the link to this node.
+pub fn host_of(node: Ipv4Addr) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(node) - 1)
+}
+
 fn address(subnet: u32, host: u32) -> Ipv4Addr {
     Ipv4Addr::from(POOL + subnet * 4 + host)
 }

@@ -1,0 +1,436 @@
+//! Compose files: a service that no other one needs is a server, and what it needs become its
+//! dependencies; databases that Landfall knows are recognised by their image.
+
+mod dependency;
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draft::{Draft, map, text, texts};
+use super::{Input, Outcome, Refusal, address, docker, transport};
+use crate::presets::Preset;
+
+/// What the file looks like when nobody says which one.
+const FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+
+/// Fields of a service that are carried over, or mean nothing in a cluster.
+const CARRIED: [&str; 34] = [
+    "image",
+    "build",
+    "command",
+    "entrypoint",
+    "environment",
+    "env_file",
+    "ports",
+    "expose",
+    "volumes",
+    "depends_on",
+    "deploy",
+    "mem_limit",
+    "mem_reservation",
+    "cpus",
+    "user",
+    "tmpfs",
+    "shm_size",
+    "healthcheck",
+    "restart",
+    "networks",
+    "container_name",
+    "stdin_open",
+    "tty",
+    "labels",
+    "init",
+    "profiles",
+    "platform",
+    "pull_policy",
+    "stop_grace_period",
+    "links",
+    "logging",
+    "hostname",
+    "read_only",
+    "attach",
+];
+
+/// Every server of a compose file.
+pub(super) fn import(document: &Value, input: &Input<'_>) -> Result<Vec<Outcome>, String> {
+    let services = Services::read(document);
+    let mut outcomes = Vec::new();
+    for name in services.roots() {
+        let mut draft = Draft::new(name);
+        outcomes.push(match services.server(&mut draft, name, &[], &[]) {
+            Ok(()) => draft.finish(),
+            Err(why) => Outcome::Refused { name: name.to_owned(), why },
+        });
+    }
+    if outcomes.is_empty() {
+        return Err(format!("{}: no service in it is one that no other service needs", input.name));
+    }
+    Ok(outcomes)
+}
+
+/// `docker compose … run … SERVICE …`
+pub(super) fn run(
+    draft: &mut Draft,
+    args: &[&str],
+    env: &BTreeMap<&str, String>,
+    input: &Input<'_>,
+) -> Result<(), Refusal> {
+    let call = Call::read(args)?;
+    let read =
+        |name: &str| (input.read)(name).map_err(|error| format!("its compose file {name} cannot be read: {error}"));
+    let text = match call.file {
+        Some(file) => read(file)?,
+        None => FILES
+            .iter()
+            .find_map(|it| (input.read)(it).ok())
+            .ok_or("its compose file is not beside this file: name it with -f")?,
+    };
+    let documents = super::read(&text).map_err(|error| format!("its compose file cannot be read: {error}"))?;
+    let document = documents.first().ok_or("its compose file is empty")?;
+    let mut variables = call.env;
+    variables.extend(env.iter().map(|(name, value)| (*name, value.as_str())));
+    Services::read(document).server(draft, call.service, &call.args, &variables)
+}
+
+/// What follows `docker compose`.
+struct Call<'a> {
+    file: Option<&'a str>,
+    service: &'a str,
+    args: Vec<&'a str>,
+    env: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Call<'a> {
+    fn read(args: &'a [&'a str]) -> Result<Self, Refusal> {
+        let (mut file, mut env, mut is_run, mut at) = (None, Vec::new(), false, 0);
+        while let Some(arg) = args.get(at) {
+            at += 1;
+            let (flag, own) =
+                arg.split_once('=').filter(|_| arg.starts_with("--")).map_or((*arg, None), |(a, b)| (a, Some(b)));
+            let mut value = || {
+                own.or_else(|| {
+                    at += 1;
+                    args.get(at - 1).copied()
+                })
+            };
+            match flag {
+                "-f" | "--file" if !is_run => file = file.or(value()),
+                "-e" | "--env" if is_run => env.extend(value().and_then(|it| it.split_once('='))),
+                "-p"
+                | "--project-name"
+                | "--project-directory"
+                | "--profile"
+                | "--env-file"
+                | "--name"
+                | "-u"
+                | "--user"
+                | "-v"
+                | "--volume"
+                | "--publish"
+                | "-w"
+                | "--workdir"
+                | "--entrypoint"
+                | "-l"
+                | "--label" => {
+                    value();
+                }
+                "run" | "up" | "exec" if !is_run => is_run = true,
+                flag if flag.starts_with('-') => {}
+                service => {
+                    let args = args.get(at..).unwrap_or_default().to_vec();
+                    return Ok(Self { file, service, args, env });
+                }
+            }
+        }
+        Err("docker compose names no service to run".into())
+    }
+}
+
+/// The services of a file.
+struct Services<'a>(BTreeMap<&'a str, &'a Value>);
+
+impl<'a> Services<'a> {
+    fn read(document: &'a Value) -> Self {
+        Self(map(document, "services").map(|(name, service)| (name.as_str(), service)).collect())
+    }
+
+    /// Names of the services that a service needs, as it says itself or as its addresses do.
+    fn needs(&self, name: &str) -> BTreeSet<&'a str> {
+        let Some(service) = self.0.get(name) else { return BTreeSet::new() };
+        let said = match &service["depends_on"] {
+            Value::Object(map) => map.keys().cloned().collect(),
+            other => texts(other),
+        };
+        let named =
+            variables(service).into_iter().filter_map(|(_, value)| address::find(&value?).map(|it| it.host.to_owned()));
+        let all: BTreeSet<String> = said.into_iter().chain(named).collect();
+        self.0.keys().filter(|it| all.contains(**it) && **it != name).copied().collect()
+    }
+
+    /// Services that no other one needs and that are no databases.
+    fn roots(&self) -> Vec<&'a str> {
+        let needed: BTreeSet<_> = self.0.keys().flat_map(|it| self.needs(it)).collect();
+        let is_database = |it: &&str| self.0.get(*it).is_some_and(|service| dependency::preset_of(service).is_some());
+        let mut roots: Vec<_> = self.0.keys().filter(|it| !needed.contains(**it)).copied().collect();
+        if roots.iter().any(|it| !is_database(it)) {
+            roots.retain(|it| !is_database(it));
+        }
+        roots
+    }
+
+    /// All that a service needs, and what these need, each after what it needs itself.
+    fn below(&self, name: &str) -> Vec<&'a str> {
+        let mut found: Vec<&'a str> = Vec::new();
+        let mut open: Vec<(&'a str, usize)> = self.needs(name).into_iter().map(|it| (it, 0)).collect();
+        while let Some((it, depth)) = open.pop() {
+            if found.contains(&it) || it == name || depth > self.0.len() {
+                continue;
+            }
+            found.push(it);
+            open.extend(self.needs(it).into_iter().map(|it| (it, depth + 1)));
+        }
+        found.sort_unstable();
+        found
+    }
+
+    fn server(&self, draft: &mut Draft, name: &str, args: &[&str], env: &[(&str, &str)]) -> Result<(), Refusal> {
+        let service = self.0.get(name).ok_or_else(|| format!("its compose file has no service \"{name}\""))?;
+        for needed in self.below(name) {
+            let others = self.needs(needed);
+            if let Some(service) = self.0.get(needed) {
+                dependency::carry(draft, needed, service, &others, self);
+            }
+        }
+        let Some(image) = service["image"].as_str() else {
+            return Err(format!(
+                "the service {name} is built from source: build its image, push it to a registry, and name it as \"image\""
+            ));
+        };
+        let image = filled(image);
+        draft.image(&image)?;
+        let words = |field: &str| match &service[field] {
+            Value::String(text) => words_of(text),
+            other => texts(other),
+        };
+        draft.spec.command = words("entrypoint");
+        let own = words("command");
+        let args = if args.is_empty() { own.iter().map(String::as_str).collect() } else { args.to_vec() };
+        draft.spec.args = self.args(draft, &args);
+        for (name, value) in env {
+            draft.variable(name, value);
+        }
+        for (name, value) in variables(service) {
+            self.variable(draft, &name, value);
+        }
+        limits(draft, service);
+        places(draft, service);
+        let published = texts(&service["ports"]).into_iter().chain(texts(&service["expose"]));
+        let published = published.filter_map(|it| container_port(&it)).next();
+        let long = service["ports"].as_array().into_iter().flatten().find_map(|it| it["target"].as_i64());
+        let published = published.or(long.and_then(|it| i32::try_from(it).ok()));
+        transport::settle(draft, docker::repository(&image), published)?;
+        draft.leave("", service, &CARRIED);
+        Ok(())
+    }
+
+    /// A variable; the name of another service in it becomes that of the dependency.
+    fn variable(&self, draft: &mut Draft, name: &str, value: Option<String>) {
+        let Some(value) = value else { return draft.ask(name) };
+        match self.through(draft, &value) {
+            Some(Some(said)) if said == format!("$({name})") => {}
+            Some(Some(said)) => draft.set(name, &said),
+            Some(None) => draft.ask(name),
+            None => match draft.spec.dependencies.iter().find(|it| dependency::was_password(it, &value, self)) {
+                Some(owner) => {
+                    let password = format!("{}_PASSWORD", owner.name.to_ascii_uppercase().replace('-', "_"));
+                    draft.note(format!("env {name}: was the password of a database; now the one that is generated"));
+                    if password != name {
+                        draft.set(name, &format!("$({password})"));
+                    }
+                }
+                None => draft.variable(name, &value),
+            },
+        }
+    }
+
+    /// A value of one dependency that names another one.
+    fn as_a_dependency(&self, value: &str) -> Option<String> {
+        let found = address::find(value)?;
+        let service = self.0.get(found.host).filter(|_| found.scheme.is_some() || found.port.is_some())?;
+        found.through(&dependency::name_of(found.host), dependency::preset_of(service))
+    }
+
+    fn args(&self, draft: &mut Draft, args: &[&str]) -> Vec<String> {
+        let said: Vec<_> = args.iter().map(|it| self.through(draft, it).flatten()).collect();
+        let plain: Vec<_> = args.iter().zip(&said).map(|(arg, said)| if said.is_some() { "" } else { *arg }).collect();
+        let carried = draft.arguments(plain);
+        carried.into_iter().zip(said).map(|(arg, said)| said.unwrap_or(arg)).collect()
+    }
+
+    /// A value that is the address of a dependency: as it is said now, or `None` if a secret stands in it.
+    fn through(&self, draft: &Draft, value: &str) -> Option<Option<String>> {
+        let found = address::find(value)?;
+        let of = draft.spec.dependencies.iter().find(|it| it.name == dependency::name_of(found.host))?;
+        // A word that happens to be a service's name is no address.
+        let is_address = found.scheme.is_some() || found.port.is_some() || self.0.contains_key(found.host);
+        is_address.then(|| found.through(&of.name, of.preset))
+    }
+}
+
+/// Variables of a service; one without a value has it from the outside.
+fn variables(service: &Value) -> Vec<(String, Option<String>)> {
+    match &service["environment"] {
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| (name.clone(), text(value).map(|it| interpolated(&it)))).collect()
+        }
+        Value::Array(items) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|it| match it.split_once('=') {
+                Some((name, value)) => (name.to_owned(), Some(interpolated(value))),
+                None => (it.to_owned(), None),
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// `${NAME:-default}` within a text, where there is a default; `$$` is a dollar.
+fn interpolated(text: &str) -> String {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let Some(end) = rest[at..].find('}').map(|it| at + it) else { break };
+        let inner = &rest[at + 2..end];
+        result.push_str(&rest[..at]);
+        match inner.split_once(":-") {
+            // As a whole, it is a value that comes from outside, which the draft tells.
+            Some((_, default)) if !(at == 0 && end + 1 == text.len()) => result.push_str(default),
+            _ => result.push_str(&rest[at..=end]),
+        }
+        rest = &rest[end + 1..];
+    }
+    result.push_str(rest);
+    result.replace("$$", "$")
+}
+
+/// The same, where nobody is told.
+fn filled(text: &str) -> String {
+    let text = interpolated(text);
+    let inner = text.strip_prefix("${").and_then(|it| it.strip_suffix('}'));
+    inner.and_then(|it| it.split_once(":-")).map_or(text.clone(), |(_, default)| default.to_owned())
+}
+
+/// Words of a command in one text.
+fn words_of(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    let mut is_open = false;
+    for it in text.chars() {
+        match quote {
+            Some(end) if it == end => quote = None,
+            Some(_) => word.push(it),
+            None if it == '"' || it == '\'' => (quote, is_open) = (Some(it), true),
+            None if it.is_whitespace() => {
+                if is_open || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                is_open = false;
+            }
+            None => word.push(it),
+        }
+    }
+    if is_open || !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// `3000`, `8080:3000`, `127.0.0.1:8080:3000/tcp`
+fn container_port(text: &str) -> Option<i32> {
+    let port = text.split('/').next()?.rsplit(':').next()?;
+    port.split('-').next()?.parse().ok().filter(|it| (1..=65535).contains(it))
+}
+
+fn limits(draft: &mut Draft, service: &Value) {
+    let limits = &service["deploy"]["resources"]["limits"];
+    let memory = text(&limits["memory"]).or_else(|| text(&service["mem_limit"]));
+    let cpus = text(&limits["cpus"]).or_else(|| text(&service["cpus"]));
+    if let Some(memory) = memory {
+        docker::memory(draft, "mem_limit", &memory);
+    }
+    if let Some(cpus) = cpus {
+        docker::cpus(draft, "cpus", &cpus);
+    }
+    if let Some(size) = text(&service["shm_size"]) {
+        docker::shared_memory(draft, "shm_size", &size);
+    }
+    if let Some(user) = text(&service["user"]) {
+        docker::user(draft, &user);
+    }
+    if service["deploy"]["replicas"].as_i64().is_some_and(|it| it > 1) {
+        draft.note(
+            "deploy.replicas: more than one pod needs sessions: Stateless if any pod can answer any request, or else \
+                    service.sessionAffinity: ClientIP",
+        );
+    }
+    if !service["env_file"].is_null() {
+        draft.note("env_file: not read; make a Secret of the file, and name it under spec.envFrom");
+    }
+    if !service["healthcheck"].is_null() {
+        draft
+            .note("healthcheck: not carried over, a connection to the port is tried instead; spec.probes takes others");
+    }
+}
+
+fn places(draft: &mut Draft, service: &Value) {
+    for path in texts(&service["tmpfs"]) {
+        draft.scratch(path.split(':').next().unwrap_or_default());
+    }
+    for volume in service["volumes"].as_array().into_iter().flatten() {
+        match dependency::volume(volume) {
+            Some((_, target)) if target.ends_with("docker.sock") => {
+                draft.note("the socket of Docker: not carried over, a pod has none");
+            }
+            Some((source, target)) if source.is_empty() => draft.scratch(&target),
+            Some((source, target)) => {
+                let read_only = volume["read_only"] == true || volume.as_str().is_some_and(|it| it.ends_with(":ro"));
+                docker::mount(draft, &source, &target, read_only);
+            }
+            None => {}
+        }
+    }
+}
+
+/// Whether a tag names a version that the preset knows.
+fn version_of(preset: &Preset, image: &str) -> Option<String> {
+    let tag = image.split('@').next()?.rsplit('/').next()?.split_once(':')?.1;
+    let numbers = crate::presets::parse_tag(tag);
+    let is_known = numbers.first().is_some_and(|it| preset.majors.contains(it));
+    is_known.then(|| numbers.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_split_as_a_shell_does() {
+        assert_eq!(words_of("server --name 'my server' \"\" x"), ["server", "--name", "my server", "", "x"]);
+        assert_eq!(words_of(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn defaults_within_a_text_are_taken() {
+        assert_eq!(interpolated("http://${HOST:-db}:${PORT:-1}/$$x"), "http://db:1/$x");
+        assert_eq!(interpolated("${A:-b}"), "${A:-b}");
+        assert_eq!(interpolated("${A"), "${A");
+    }
+
+    #[test]
+    fn ports_of_containers_are_read() {
+        for (text, port) in [("3000", 3000), ("80:3000", 3000), ("127.0.0.1:80:3000/tcp", 3000), ("1-2:5-6", 5)] {
+            assert_eq!(container_port(text), Some(port), "{text}");
+        }
+        assert_eq!(container_port("http"), None);
+    }
+}
