@@ -14,7 +14,7 @@ use crate::binaries::{Manifests, Package, Source, Tool};
 use crate::pki::Identity;
 use crate::requirements::missing_go;
 
-/// The `IngressClass` and the `GatewayClass`.
+/// The name of the `IngressClass` and of the `GatewayClass`.
 const CLASS: &str = "traefik";
 /// The namespace of the Gateways.
 const GATEWAYS: &str = "gateways";
