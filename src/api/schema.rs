@@ -57,6 +57,10 @@ pub fn path_prefixes(_: &mut SchemaGenerator) -> Schema {
 pub fn gateway_duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$",
+        "maxLength": 32,
+        "x-kubernetes-validations": [{
+            "rule": "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')",
+            "message": "a time-out must be a duration of the Gateway API such as 1h, 30s or 500ms; 0s stands for without limit",
+        }],
     })
 }

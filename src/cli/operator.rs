@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use futures::FutureExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use std::sync::Arc;
@@ -48,17 +49,18 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     health.wait_for(Some("the API server does not answer yet".into()));
     tokio::spawn(controller::serve(listener, Arc::clone(&health)));
     let client = connect().await?;
-    let platform = tokio::select! {
-        platform = detect_platform(&client, &settings) => platform,
+    let groups = tokio::select! {
+        groups = api_groups(&client) => groups,
         () = shutdown.clone() => return Ok(()),
     };
+    let platform = found_platform(&groups, &settings);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         cluster_domain = platform.cluster_domain,
         openshift = platform.openshift,
         "starting"
     );
-    controller::run(client, &settings, &platform, health, shutdown).await?;
+    controller::run(client, &groups, &settings, &platform, health, shutdown).await?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -97,15 +99,20 @@ async fn connect() -> anyhow::Result<Client> {
     Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
 }
 
-/// What the pure steps need to know; waits for the API server if it does not answer.
-async fn detect_platform(client: &Client, settings: &Settings) -> Platform {
-    let openshift = loop {
+/// Which kinds of objects there are; waits for the API server if it does not answer.
+async fn api_groups(client: &Client) -> Vec<APIGroup> {
+    loop {
         match client.list_api_groups().await {
-            Ok(groups) => break groups.groups.iter().any(|group| group.name == "security.openshift.io"),
+            Ok(list) => return list.groups,
             Err(error) => tracing::warn!("the API server does not answer, trying again: {error}"),
         }
         tokio::time::sleep(RETRY).await;
-    };
+    }
+}
+
+/// What the pure steps need to know.
+fn found_platform(groups: &[APIGroup], settings: &Settings) -> Platform {
+    let openshift = groups.iter().any(|group| group.name == "security.openshift.io");
     let found = || domain_of(&std::fs::read_to_string("/etc/resolv.conf").ok()?);
     platform(settings, settings.cluster_domain.clone().or_else(found), openshift)
 }

@@ -6,6 +6,7 @@
 
 use futures::Stream;
 use futures::stream::unfold;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
 use kube::Client;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,9 +38,9 @@ struct Wanted {
 }
 
 impl Presence {
-    /// Looks once, and from then on for as long as it is absent and wanted.
-    pub(super) async fn find(client: Client) -> Self {
-        let first = look(&client).await.unwrap_or_else(|error| {
+    /// By the `groups` that there are at the start; looks for as long as it is absent and wanted.
+    pub(super) async fn find(client: Client, groups: &[APIGroup]) -> Self {
+        let first = look_closer(&client, groups).await.unwrap_or_else(|error| {
             tracing::warn!("whether the cluster has the Gateway API cannot be seen: {error}");
             GatewayApi::Absent
         });
@@ -107,16 +108,17 @@ async fn look_again(client: Client, sender: watch::Sender<GatewayApi>, wanted: A
 }
 
 async fn look(client: &Client) -> Result<GatewayApi, kube::Error> {
-    match client.list_api_group_resources(&format!("{GROUP}/{VERSION}")).await {
-        Ok(list) if KINDS.iter().all(|kind| list.resources.iter().any(|it| it.kind == *kind)) => {
-            return Ok(GatewayApi::Served);
-        }
-        Ok(_) => return Ok(GatewayApi::Absent),
-        Err(kube::Error::Api(status)) if status.is_not_found() => {}
-        Err(error) => return Err(error),
+    look_closer(client, &client.list_api_groups().await?.groups).await
+}
+
+/// A version may be served with only some of its kinds, while it is being installed.
+async fn look_closer(client: &Client, groups: &[APIGroup]) -> Result<GatewayApi, kube::Error> {
+    let Some(group) = groups.iter().find(|it| it.name == GROUP) else { return Ok(GatewayApi::Absent) };
+    let versions: Vec<_> = group.versions.iter().map(|it| it.version.clone()).collect();
+    if !versions.iter().any(|it| it == VERSION) {
+        return Ok(GatewayApi::Old(versions));
     }
-    let groups = client.list_api_groups().await?.groups;
-    let versions = groups.into_iter().filter(|it| it.name == GROUP).flat_map(|it| it.versions);
-    let versions: Vec<_> = versions.map(|it| it.version).collect();
-    Ok(if versions.is_empty() { GatewayApi::Absent } else { GatewayApi::Old(versions) })
+    let kinds = client.list_api_group_resources(&format!("{GROUP}/{VERSION}")).await?.resources;
+    let is_whole = KINDS.iter().all(|kind| kinds.iter().any(|it| it.kind == *kind));
+    Ok(if is_whole { GatewayApi::Served } else { GatewayApi::Absent })
 }

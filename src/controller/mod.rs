@@ -24,6 +24,7 @@ use futures::future::{BoxFuture, Shared, ready, try_join_all};
 use futures::stream::iter;
 use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
 use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef};
@@ -57,9 +58,10 @@ pub type Shutdown = Shared<BoxFuture<'static, ()>>;
 type Servers = Controller<DeserializeGuard<MCPServer>>;
 type ServerRef = ObjectRef<DeserializeGuard<MCPServer>>;
 
-/// Runs the operator until `shutdown` ends.
+/// Runs the operator until `shutdown` ends, on a cluster that has these groups of kinds.
 pub async fn run(
     client: Client,
+    groups: &[APIGroup],
     settings: &Settings,
     platform: &Platform,
     health: Arc<Health>,
@@ -76,7 +78,7 @@ pub async fn run(
     } else {
         settings.namespaces.iter().cloned().map(Some).collect()
     };
-    let gateway_api = Presence::find(client.clone()).await;
+    let gateway_api = Presence::find(client.clone(), groups).await;
     let scopes = namespaces.into_iter().map(|namespace| Scope {
         gateway_api: gateway_api.clone(),
         client: client.clone(),
