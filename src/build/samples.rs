@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::build;
 use crate::api::MCPServer;
-use crate::references::{References, Running};
+use crate::references::{Front, GatewayApi, References, Running};
 use crate::settings::Platform;
 use crate::validate::validate;
 
@@ -18,7 +18,7 @@ fn every_sample_is_valid_and_built() {
     let files = [folder.join("servers"), folder].map(|it| fs::read_dir(it).expect("the samples"));
     let files = files.into_iter().flatten().map(|it| it.expect("a file").path());
     let files: Vec<_> = files.filter(|it| it.is_file()).collect();
-    assert!(files.len() >= 22, "{files:?}");
+    assert!(files.len() >= 23, "{files:?}");
     for file in files {
         let text = fs::read_to_string(&file).expect("readable");
         let mut server: MCPServer = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{file:?}: {error}"));
@@ -41,7 +41,7 @@ fn platform() -> Platform {
     Platform { allow_cluster_rules: true, ..Platform::default() }
 }
 
-/// What the Helm chart of dot-ai 0.85 makes, apart from its Ingress.
+/// What the Helm chart of dot-ai 0.85 makes.
 #[test]
 fn dot_ai_is_what_its_chart_makes() {
     let text = include_str!("../../config/samples/dot-ai.yaml");
@@ -67,6 +67,14 @@ fn dot_ai_is_what_its_chart_makes() {
     assert_eq!((children.cluster_roles.len(), children.cluster_role_bindings.len()), (1, 1));
     assert_eq!(children.service_accounts[0].name_any(), "dot-ai-mcp");
 
+    let ingress = serde_json::to_value(&children.ingresses[0]).expect("JSON");
+    assert_eq!(
+        (&ingress["metadata"]["name"], &ingress["spec"]["ingressClassName"]),
+        (&json!("dot-ai-mcp"), &json!("nginx"))
+    );
+    assert_eq!(ingress["spec"]["rules"][0]["host"], "dot-ai.127.0.0.1.nip.io");
+    assert_eq!(ingress["spec"]["rules"][0]["http"]["paths"][0]["path"], "/");
+
     let deployment = serde_json::to_value(&children.deployments[0]).expect("JSON");
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().expect("containers");
     assert_eq!((deployment["metadata"]["name"].as_str(), containers.len()), (Some("dot-ai-mcp"), 1));
@@ -91,4 +99,44 @@ fn dot_ai_is_what_its_chart_makes() {
     assert_eq!(ids, [Some(1000), Some(2000), Some(3000)]);
     let claim = serde_json::to_value(&children.persistent_volume_claims[0]).expect("JSON");
     assert_eq!(claim["spec"]["resources"]["requests"]["storage"], "10Gi");
+}
+
+/// What the chart of dot-ai 2 makes with a plugin and a Gateway.
+#[test]
+fn dot_ai_2_has_its_plugin_and_a_route() {
+    let text = include_str!("../../config/samples/dot-ai-2.yaml");
+    let mut server: MCPServer = serde_saphyr::from_str(text).expect("readable");
+    server.metadata.namespace = Some("dot-ai".into());
+    server.metadata.uid = Some("6c1b".into());
+    let ready = |name: &str| (name.to_owned(), Running { hash: None, is_ready: true });
+    let front = Front { gateway_api: GatewayApi::Served, ..Front::default() };
+    let references = References::default()
+        .with_workloads([ready("dot-ai-2-qdrant"), ready("dot-ai-2-agentic-tools")].into())
+        .with_front(front);
+    let children = build(&validate(&server, &references, &platform()).expect("valid"));
+
+    let deployments: Vec<_> = children.deployments.iter().map(|it| serde_json::to_value(it).expect("JSON")).collect();
+    let named = |name: &str| deployments.iter().find(|it| it["metadata"]["name"] == name).expect("a Deployment");
+    let pod = |name: &str| &named(name)["spec"]["template"]["spec"];
+    assert_eq!(pod("dot-ai-2-agentic-tools")["serviceAccountName"], pod("dot-ai-2")["serviceAccountName"]);
+    let variables = pod("dot-ai-2-agentic-tools")["containers"][0]["env"].as_array().expect("variables");
+    assert!(
+        variables.contains(&json!({"name": "QDRANT_URL", "value": "http://dot-ai-2-qdrant:6333"})),
+        "{variables:?}"
+    );
+    let server = &pod("dot-ai-2")["containers"][0];
+    assert_eq!(server["readinessProbe"]["httpGet"]["path"], "/healthz");
+    let variables = server["env"].as_array().expect("variables");
+    let external = json!({"name": "DOT_AI_EXTERNAL_URL", "value": "https://$(MCP_PUBLIC_HOST)"});
+    assert!(variables.contains(&external), "{variables:?}");
+    let mounts = server["volumeMounts"].as_array().expect("mounts");
+    assert!(mounts.iter().any(|it| it["mountPath"] == "/etc/dot-ai/plugins.json"), "{mounts:?}");
+    let files = children.config_maps[0].data.clone().unwrap_or_default();
+    let plugins = r#"[{"name": "agentic-tools", "url": "http://dot-ai-2-agentic-tools:8080"}]"#;
+    assert!(files.values().any(|it| it == plugins), "{files:?}");
+
+    let route = serde_json::to_value(&children.http_routes[0].spec).expect("JSON");
+    assert_eq!(route["hostnames"], json!(["dot-ai.example.com"]));
+    assert_eq!(route["rules"][0]["timeouts"], json!({"request": "3600s", "backendRequest": "3600s"}));
+    assert_eq!(route["rules"][0]["backendRefs"][0]["name"], "dot-ai-2");
 }

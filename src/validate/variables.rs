@@ -174,7 +174,7 @@ pub(super) fn check_references(
         for (at, text) in texts.iter().enumerate() {
             for name in references(text) {
                 if !is_open && !set.contains(name) && variables.get(name).is_none() {
-                    problems.add(format!("spec.{field}[{at}]"), undefined(name, "set it in spec.env"));
+                    problems.add(format!("spec.{field}[{at}]"), undefined(name, variables, "set it in spec.env"));
                 }
             }
         }
@@ -197,12 +197,15 @@ fn check_values(spec: &MCPServerSpec, variables: &Variables, problems: &mut Prob
                 // Itself, or nobody: the operator's value serves both.
                 None if variables.get(name).is_some() => {}
                 Some(_) if variables.get(name).is_some_and(|it| it.expandable().is_some()) => {}
-                Some(_) => problems.add(field, undefined(name, "a variable cannot hold its own value")),
-                None if spec.env_from.is_empty() => problems.add(field, undefined(name, "set it above this entry")),
+                Some(_) => problems.add(field, undefined(name, variables, "a variable cannot hold its own value")),
+                None if spec.env_from.is_empty() => {
+                    problems.add(field, undefined(name, variables, "set it above this entry"))
+                }
                 None => problems.add(
                     field,
                     undefined(
                         name,
+                        variables,
                         "set it above this entry; variables of envFrom can be used in command and args only",
                     ),
                 ),
@@ -222,7 +225,16 @@ fn check_replaced(at: usize, variable: &EnvVar, spec: &MCPServerSpec, variables:
     }
 }
 
-fn undefined(name: &str, help: &str) -> String {
+fn undefined(name: &str, variables: &Variables, help: &str) -> String {
+    let of_login = ["_USERNAME", "_PASSWORD", "_DATABASE"];
+    if let Some(prefix) = of_login.iter().find_map(|it| name.strip_suffix(it)) {
+        let given: Vec<_> =
+            variables.0.iter().map(|it| &it.name).filter(|it| it.starts_with(&format!("{prefix}_"))).collect();
+        if let [first, others @ ..] = given.as_slice() {
+            let given = others.iter().fold((*first).clone(), |all, it| format!("{all}, {it}"));
+            return format!("\"$({name})\" names no variable: that dependency has no credentials; it gives {given}");
+        }
+    }
     format!("\"$({name})\" names no variable: {help}, or write \"$$({name})\" for the text itself")
 }
 

@@ -231,7 +231,9 @@ fn a_variable_that_a_dependency_does_not_have_is_named() {
         problems(&spec)
     };
     let found = of(json!({"env": [{"name": "KEY", "value": "$(QDRANT_PASSWORD)"}]}));
-    assert!(found.contains("spec.env[0].value: \"$(QDRANT_PASSWORD)\" names no variable"), "{found}");
+    let expected = "spec.env[0].value: \"$(QDRANT_PASSWORD)\" names no variable: that dependency has no credentials; \
+                    it gives QDRANT_HOST, QDRANT_PORT, QDRANT_URL";
+    assert!(found.contains(expected), "{found}");
     let redis = smallest_with(&json!({
         "dependencies": [{"name": "redis", "preset": "redis"}],
         "files": [{"path": "/etc/a", "content": "$(REDIS_URL)"}],
