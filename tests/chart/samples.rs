@@ -40,7 +40,10 @@ pub async fn a_database_comes_with_its_server(node: &Node, charts: &Charts) -> R
     spec["image"] = json!("localhost/landfall/echo-server:0.1.0");
     spec["port"] = json!(3001);
     spec["args"] = json!([]);
-    spec["dependencies"][0]["image"] = json!(postgres.trim());
+    // A version is of the preset's own image.
+    let database = spec["dependencies"][0].as_object_mut().context("the sample has no dependency")?;
+    database.remove("version");
+    database.insert("image".into(), json!(postgres.trim()));
     apply(&space.api(), serde_json::from_value::<MCPServer>(sample)?).await?;
     let server = space.until_ready_is("database", "True", "Ready").await?;
     ensure!(condition(&server, "Verified").is_some_and(|it| it.status == "True"), "{:?}", server.status);
