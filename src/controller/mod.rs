@@ -16,6 +16,7 @@ mod references;
 mod report;
 
 pub use health::{Health, serve};
+pub use installed::resource_problem;
 
 use futures::future::{BoxFuture, Shared, try_join_all};
 use futures::{Stream, StreamExt};

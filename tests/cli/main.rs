@@ -4,8 +4,11 @@
 #[path = "../support/rules.rs"]
 mod rules;
 
+mod connect;
+mod docs;
 mod import;
 mod offline;
+mod program;
 
 use anyhow::{Context, Result};
 use std::io::Write;
