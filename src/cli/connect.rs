@@ -12,7 +12,7 @@ use crate::connect::{Client, Connection, Merged, merge};
 /// environment variable, or a place to fill in.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Name of the MCPServer
+    /// Name of the server
     name: String,
     /// For which client. Default: for each
     #[arg(long, value_enum)]

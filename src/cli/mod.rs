@@ -42,11 +42,11 @@ enum Command {
     Status(status::Args),
     /// Prints what an MCP client has to be told to use a server, or tells it.
     Connect(connect::Args),
-    /// Prints MCPServers for what a client's configuration, a compose file or another operator runs.
+    /// Makes servers of what a client's configuration, a compose file or another operator runs.
     Import(import::Args),
-    /// Says what is wrong with the MCPServers in files, without a cluster.
+    /// Says what is wrong with the servers in files, without a cluster.
     Validate(Box<validate::Args>),
-    /// Prints the objects that the operator would make of the MCPServers in files.
+    /// Prints the objects that the operator would make of the servers in files.
     Render(Box<render::Args>),
     /// Asks an MCP server what the operator would ask it, and says what it found.
     Probe(probe::Args),
@@ -84,7 +84,7 @@ impl Cli {
             Command::Operator(args) => operator::run(*args).await?,
             Command::Status(args) => return status::run(&args).await,
             Command::Connect(args) => connect::run(&args).await?,
-            Command::Import(args) => return import::run(&args),
+            Command::Import(args) => return Ok(import::run(&args)),
             Command::Validate(args) => return validate::run(&args),
             Command::Render(args) => render::run(&args).await?,
             Command::Probe(args) => probe::run(args).await?,

@@ -146,6 +146,16 @@ impl<'a> Call<'a> {
     }
 }
 
+/// What a value says of the dependencies.
+enum Named {
+    /// Nothing.
+    Nobody,
+    /// The address of one, which is said so now.
+    As(String),
+    /// The address of one, with a secret that Landfall does not know.
+    WithSecret,
+}
+
 /// The services of a file.
 struct Services<'a>(BTreeMap<&'a str, &'a Value>);
 
@@ -161,8 +171,11 @@ impl<'a> Services<'a> {
             Value::Object(map) => map.keys().cloned().collect(),
             other => texts(other),
         };
-        let named =
-            variables(service).into_iter().filter_map(|(_, value)| address::find(&value?).map(|it| it.host.to_owned()));
+        let named = variables(service).into_iter().filter_map(|(name, value)| {
+            let value = value?;
+            let found = address::find(&value).filter(|it| is_address(&name, it))?;
+            Some(found.host.to_owned())
+        });
         let all: BTreeSet<String> = said.into_iter().chain(named).collect();
         self.0.keys().filter(|it| all.contains(**it) && **it != name).copied().collect()
     }
@@ -224,8 +237,8 @@ impl<'a> Services<'a> {
         }
         limits(draft, service);
         places(draft, service);
-        let published = texts(&service["ports"]).into_iter().chain(texts(&service["expose"]));
-        let published = published.filter_map(|it| container_port(&it)).next();
+        let mut published = texts(&service["ports"]).into_iter().chain(texts(&service["expose"]));
+        let published = published.find_map(|it| container_port(&it));
         let long = service["ports"].as_array().into_iter().flatten().find_map(|it| it["target"].as_i64());
         let published = published.or(long.and_then(|it| i32::try_from(it).ok()));
         transport::settle(draft, docker::repository(&image), published)?;
@@ -236,11 +249,12 @@ impl<'a> Services<'a> {
     /// A variable; the name of another service in it becomes that of the dependency.
     fn variable(&self, draft: &mut Draft, name: &str, value: Option<String>) {
         let Some(value) = value else { return draft.ask(name) };
-        match self.through(draft, &value) {
-            Some(Some(said)) if said == format!("$({name})") => {}
-            Some(Some(said)) => draft.set(name, &said),
-            Some(None) => draft.ask(name),
-            None => match draft.spec.dependencies.iter().find(|it| dependency::was_password(it, &value, self)) {
+        match self.through(draft, name, &value) {
+            Named::As(said) if said == format!("$({name})") => {}
+            Named::As(said) => draft.set(name, &said),
+            Named::WithSecret => draft.ask(name),
+            Named::Nobody => match draft.spec.dependencies.iter().find(|it| dependency::was_password(it, &value, self))
+            {
                 Some(owner) => {
                     let password = format!("{}_PASSWORD", owner.name.to_ascii_uppercase().replace('-', "_"));
                     draft.note(format!("env {name}: was the password of a database; now the one that is generated"));
@@ -261,20 +275,34 @@ impl<'a> Services<'a> {
     }
 
     fn args(&self, draft: &mut Draft, args: &[&str]) -> Vec<String> {
-        let said: Vec<_> = args.iter().map(|it| self.through(draft, it).flatten()).collect();
+        let said = |it: &&str| match self.through(draft, "", it) {
+            Named::As(said) => Some(said),
+            Named::WithSecret | Named::Nobody => None,
+        };
+        let said: Vec<_> = args.iter().map(said).collect();
         let plain: Vec<_> = args.iter().zip(&said).map(|(arg, said)| if said.is_some() { "" } else { *arg }).collect();
         let carried = draft.arguments(plain);
         carried.into_iter().zip(said).map(|(arg, said)| said.unwrap_or(arg)).collect()
     }
 
-    /// A value that is the address of a dependency: as it is said now, or `None` if a secret stands in it.
-    fn through(&self, draft: &Draft, value: &str) -> Option<Option<String>> {
-        let found = address::find(value)?;
-        let of = draft.spec.dependencies.iter().find(|it| it.name == dependency::name_of(found.host))?;
-        // A word that happens to be a service's name is no address.
-        let is_address = found.scheme.is_some() || found.port.is_some() || self.0.contains_key(found.host);
-        is_address.then(|| found.through(&of.name, of.preset))
+    /// A value in which a dependency may be named; `name` is that of its variable.
+    fn through(&self, draft: &Draft, name: &str, value: &str) -> Named {
+        let Some(found) = address::find(value) else { return Named::Nobody };
+        let of = draft.spec.dependencies.iter().find(|it| it.name == dependency::name_of(found.host));
+        let Some(of) = of else { return Named::Nobody };
+        match is_address(name, &found).then(|| found.through(&of.name, of.preset)) {
+            None => Named::Nobody,
+            Some(None) => Named::WithSecret,
+            Some(Some(said)) => Named::As(said),
+        }
     }
+}
+
+/// Whether a variable's value is an address, and no word that happens to be a service's name, too:
+/// `POSTGRES_USER=notes` is none.
+fn is_address(name: &str, found: &address::Address<'_>) -> bool {
+    let is_host = name.split('_').any(|it| ["HOST", "HOSTNAME", "SERVER", "ADDR", "ADDRESS"].contains(&it));
+    found.scheme.is_some() || found.port.is_some() || is_host
 }
 
 /// Variables of a service; one without a value has it from the outside.
@@ -328,7 +356,6 @@ fn words_of(text: &str) -> Vec<String> {
     for it in text.chars() {
         match quote {
             Some(end) if it == end => quote = None,
-            Some(_) => word.push(it),
             None if it == '"' || it == '\'' => (quote, is_open) = (Some(it), true),
             None if it.is_whitespace() => {
                 if is_open || !word.is_empty() {
@@ -336,7 +363,7 @@ fn words_of(text: &str) -> Vec<String> {
                 }
                 is_open = false;
             }
-            None => word.push(it),
+            _ => word.push(it),
         }
     }
     if is_open || !word.is_empty() {

@@ -1,4 +1,4 @@
-//! Packages of npm and PyPI, run in the official images of Node.js and Python. What they download lies in a
+//! Packages of npm and `PyPI`, run in the official images of Node.js and Python. What they download lies in a
 //! scratch directory.
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -23,8 +24,10 @@ fn each_client_has_its_form() -> Result<()> {
         for (kind, more) in [("plain", vec![]), ("auth", vec!["--header", "Authorization", "--header", "X-Tenant"])] {
             let called = connect(client, &more)?;
             ensure!(called.status == 0, "{client}: {}", called.messages);
-            let hint: String = called.messages.lines().map(|it| format!("# {it}\n")).collect();
-            let found = format!("{}{hint}", called.output);
+            let mut found = called.output;
+            for hint in called.messages.lines() {
+                writeln!(found, "# {hint}")?;
+            }
             let beside = Path::new(FOLDER).join(format!("{client}.{kind}.expected"));
             if std::env::var_os("UPDATE_EXPECTED").is_some() {
                 fs::create_dir_all(FOLDER)?;

@@ -30,10 +30,7 @@ fn as_a_plugin_it_says_how_it_was_called() -> Result<()> {
 fn every_shell_gets_completions() -> Result<()> {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let called = call(&["completions", shell], "")?;
-        ensure!(
-            called.status == 0 && called.output.contains("connect") && called.output.contains("claude-code"),
-            "{shell}"
-        );
+        ensure!(called.status == 0 && called.output.contains("connect"), "{shell}");
     }
     if Path::new("/bin/bash").exists() {
         let script = folder("completions")?.join("landfall.bash");

@@ -138,7 +138,8 @@ async fn rights(cluster: &Cluster) -> Finding {
             Err(error) => return unseen(&error),
             Ok(review) if review.status.as_ref().is_some_and(|it| it.allowed) => {}
             Ok(_) => {
-                lacking.push(format!("{verb} {resource}{}", subresource.map(|it| format!("/{it}")).unwrap_or_default()))
+                lacking
+                    .push(format!("{verb} {resource}{}", subresource.map(|it| format!("/{it}")).unwrap_or_default()));
             }
         }
     }

@@ -25,7 +25,7 @@ const LONGEST_LINE: usize = 200;
 /// Ends with 0 if the server is Ready, and with 1 if it is not.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Name of the MCPServer
+    /// Name of the server
     name: String,
     #[command(flatten)]
     cluster: cluster::Args,

@@ -65,9 +65,8 @@ fn server(it: &ServerStatus) -> String {
 
 fn pods(label: &str, pods: &[SeenPod], part: &str, status: &MCPServerStatus) -> Node {
     let own: Vec<_> = pods.iter().filter(|it| it.part == part).collect();
-    let wanted = status.replicas.unwrap_or_default();
     let ready = own.iter().filter(|it| it.ready).count();
-    let mark = if ready > 0 || wanted == 0 { Mark::Good } else { Mark::Waiting };
+    let mark = if ready > 0 || status.replicas == Some(0) { Mark::Good } else { Mark::Waiting };
     Node::new(mark, label, format!("{ready} of {} ready", own.len())).with(own.into_iter().map(pod))
 }
 

@@ -65,7 +65,7 @@ fn known(draft: &mut Draft, dependency: &mut Dependency, preset: PresetName, ser
             dependency.image = Some(image);
         }
         None => {
-            draft.note(format!("{place}: was {image}; now the version {} that the preset has by default", of.version))
+            draft.note(format!("{place}: was {image}; now the version {} that the preset has by default", of.version));
         }
         Some(version) if of.image_of(Some(version)).rsplit(':').next() != image.rsplit(':').next() => {
             draft.note(format!("{place}: was {image}; now {}", of.image_of(Some(version))));
