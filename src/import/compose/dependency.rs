@@ -5,7 +5,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-use super::{Services, container_port, filled, interpolated, variables, version_of, words_of};
+use super::Services;
+use super::values::{container_port, filled, interpolated, variables, version_of, words_of};
 use crate::api::{Credentials, Dependency, DependencyPort, DependencyStorage, PresetName};
 use crate::import::draft::{self, Draft, texts};
 use crate::import::{docker, secret};
