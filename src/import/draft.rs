@@ -25,6 +25,8 @@ pub(super) struct Draft {
     pub spec: MCPServerSpec,
     pub notes: Vec<String>,
     pub namespace: Option<String>,
+    /// Whether its texts were written for Kubernetes, where `$(NAME)` stands for a variable.
+    is_of_kubernetes: bool,
     /// Paths in the container at which something was that is not there now.
     pub missing: Vec<String>,
     secret: BTreeSet<String>,
@@ -39,6 +41,7 @@ impl Draft {
     /// One in place of another operator's resource, whose objects may be there.
     pub(super) fn in_place_of(document: &Value) -> Self {
         let mut draft = Self::new(document["metadata"]["name"].as_str().unwrap_or_default());
+        draft.is_of_kubernetes = true;
         draft.namespace = document["metadata"]["namespace"].as_str().map(Into::into);
         draft.note("delete the other operator's MCPServer first, where its objects have the names that Landfall's get");
         draft
@@ -145,7 +148,8 @@ impl Draft {
             _ if secret::is(name, value) => self.ask(name),
             Some(default) if !secret::is_value(default) => {
                 self.note(format!("env {name}: was to be set from outside; this is its default"));
-                self.set(name, &escaped(default));
+                let value = self.escaped(default);
+                self.set(name, &value);
             }
             _ if value.contains("${") => {
                 self.note(format!("env {name}: was to be set from outside; its value is in the Secret to make, though it may be no secret"));
@@ -158,7 +162,8 @@ impl Draft {
                          reach it, or add it under spec.dependencies"
                     ));
                 }
-                self.set(name, &escaped(value));
+                let value = self.escaped(value);
+                self.set(name, &value);
             }
         }
     }
@@ -189,7 +194,7 @@ impl Draft {
                     self.note(format!("args: \"{value}\" is a path on your machine, which no pod has"));
                 }
                 let value = if is_flag { None } else { self.database(value) };
-                carried.push(value.map_or_else(|| escaped(arg), |value| carry(&value)));
+                carried.push(value.map_or_else(|| self.escaped(arg), |value| carry(&value)));
             }
             flag = is_flag.then_some(arg);
         }
@@ -213,6 +218,11 @@ impl Draft {
             });
         }
         found.through(name, Some(preset))
+    }
+
+    /// `$(` begins a reference in Kubernetes alone.
+    fn escaped(&self, text: &str) -> String {
+        if self.is_of_kubernetes { text.to_owned() } else { text.replace("$(", "$$(") }
     }
 
     /// A directory that the server may write to.
@@ -290,11 +300,6 @@ fn default_of(value: &str) -> Option<&str> {
 fn is_variable(name: &str) -> bool {
     let starts = name.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_');
     starts && name.len() <= 253 && name.chars().all(|it| it.is_ascii_alphanumeric() || "_.-".contains(it))
-}
-
-/// `$(` begins a reference in Kubernetes alone.
-fn escaped(text: &str) -> String {
-    text.replace("$(", "$$(")
 }
 
 /// A text or a list of texts, as many formats have it.

@@ -48,7 +48,7 @@ fn carry(draft: &mut Draft, document: &Value) -> Result<(), Refusal> {
         None => package(draft, deployment)?,
         Some(image) => {
             draft.image(image)?;
-            draft.spec.command = texts(&deployment["cmd"]);
+            draft.spec.command = draft.arguments(texts(&deployment["cmd"]).iter().map(String::as_str));
             draft.spec.args = draft.arguments(texts(&deployment["args"]).iter().map(String::as_str));
             for (name, value) in map(deployment, "env") {
                 draft.variable(name, &text(value).unwrap_or_default());

@@ -140,7 +140,10 @@ fn plain(draft: &mut Draft, dependency: &mut Dependency, service: &Value, servic
     };
     dependency.command = words("entrypoint");
     dependency.args = words("command");
-    if dependency.args.iter().any(|it| secret::is_value(it)) {
+    let words: Vec<_> = dependency.command.iter().chain(&dependency.args).map(String::as_str).collect();
+    let is_named = |pair: &[&str]| pair[0].starts_with('-') && secret::is_name(pair[0]) && !pair[1].starts_with('-');
+    if words.iter().any(|it| secret::is_value(it)) || words.windows(2).any(is_named) {
+        dependency.command.clear();
         draft.note(format!("{place}: its arguments are not carried over, one may be a secret"));
         dependency.args.clear();
     }
