@@ -180,12 +180,17 @@ impl Draft {
             let of = own_flag.or(flag.filter(|_| !arg.starts_with('-'))).unwrap_or_default();
             let carry = |value: &str| own_flag.map_or_else(|| value.to_owned(), |flag| format!("{flag}={value}"));
             let is_flag = own_flag.is_none() && arg.starts_with('-');
-            if !is_flag && (secret::is(of, value) || value.contains("${")) {
-                let number = self.secret.len() + 1;
-                let name = if of.is_empty() { format!("ARGUMENT_{number}") } else { secret::words(of) };
+            let is_known = value.strip_prefix("$(").and_then(|it| it.strip_suffix(')')).is_some_and(|it| self.has(it));
+            if is_known {
+                // Somebody here has put it there.
+                carried.push(arg.to_owned());
+            } else if !is_flag && (secret::is(of, value) || value.contains("${")) {
                 if let Some(value) = self.database(value) {
                     carried.push(carry(&value));
                 } else {
+                    let name = self.name_for(of);
+                    let place = if of.is_empty() { "an argument" } else { of };
+                    self.note(format!("args: the value of {place} is the key {name} of the Secret to make"));
                     self.ask(&name);
                     carried.push(carry(&format!("$({name})")));
                 }
@@ -199,6 +204,14 @@ impl Draft {
             flag = is_flag.then_some(arg);
         }
         carried
+    }
+
+    /// A variable that there is not yet, for the value of a flag.
+    fn name_for(&self, flag: &str) -> String {
+        let name = if flag.is_empty() { "ARGUMENT".to_owned() } else { secret::words(flag) };
+        let name = if is_variable(&name) { name } else { format!("ARGUMENT_{name}") };
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        std::iter::once(name.clone()).chain(numbered).find(|it| !self.has(it)).unwrap_or(name)
     }
 
     /// The value in which a database on localhost has become a dependency.
@@ -358,7 +371,7 @@ mod tests {
     fn a_secret_in_an_argument_becomes_a_variable() {
         let mut draft = Draft::new("it");
         let args = draft.arguments(["--token", "abc", "--api-key=def", "--port", "80", "postgres://u:p@db.example/x"]);
-        assert_eq!(args, ["--token", "$(TOKEN)", "--api-key=$(API_KEY)", "--port", "80", "$(ARGUMENT_3)"]);
+        assert_eq!(args, ["--token", "$(TOKEN)", "--api-key=$(API_KEY)", "--port", "80", "$(ARGUMENT)"]);
         assert_eq!(draft.spec.env.len(), 3);
     }
 
