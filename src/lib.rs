@@ -24,6 +24,7 @@ pub mod build;
 pub mod cache;
 pub mod children;
 pub mod cli;
+pub mod connect;
 pub mod controller;
 pub mod digest;
 pub mod gateway_api;

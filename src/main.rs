@@ -1,12 +1,11 @@
 //! The `landfall` binary: parses the command line and nothing else.
 
-use clap::Parser;
 use landfall::cli::Cli;
 use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match Cli::parse().run().await {
+    match Cli::of_process().run().await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("landfall: {error:#}");

@@ -51,7 +51,7 @@ impl Admission {
 
     fn broken_rules(&self, resource: &Value) -> Vec<Problem> {
         let errors = Validator::new().validate_compiled(&self.rules, &without_nulls(resource), None);
-        let errors = errors.err().map(|it| it.into_vec()).unwrap_or_default();
+        let errors = errors.err().map(kube_cel::ValidationErrors::into_vec).unwrap_or_default();
         errors.into_iter().map(|it| Problem { field: it.field_path, message: it.message }).collect()
     }
 }

@@ -23,21 +23,21 @@ pub(super) struct Args {
     only: Option<String>,
 }
 
-pub(super) fn run(args: &Args) -> Result<ExitCode> {
+pub(super) fn run(args: &Args) -> ExitCode {
     let outcomes = match outcomes(args) {
         Ok(outcomes) => outcomes,
         Err(error) => {
             eprintln!("landfall: {error:#}");
-            return Ok(ExitCode::from(UNREADABLE));
+            return ExitCode::from(UNREADABLE);
         }
     };
     print!("{}", print(&outcomes));
     let refused = outcomes.iter().filter(|it| matches!(it, Outcome::Refused { .. })).count();
     if refused > 0 {
         eprintln!("landfall: {refused} of {} servers could not be imported; the comments say why", outcomes.len());
-        return Ok(ExitCode::FAILURE);
+        return ExitCode::FAILURE;
     }
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 fn outcomes(args: &Args) -> Result<Vec<Outcome>> {

@@ -1,8 +1,6 @@
 //! `landfall render -f FILE`: what the operator would make of the servers in files.
 
 use anyhow::{Result, anyhow, bail};
-use serde::Serialize;
-use serde_json::Value;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 
@@ -63,26 +61,13 @@ impl Step<Desired, Nothing> for Print<'_> {
             // The owner is the stored MCPServer, whose uid only the cluster knows.
             child.meta_mut().owner_references = None;
             let note = if K::WRITE_ONCE { ", completed with what is generated when it is made" } else { "" };
-            let _ = write!(self.output, "---\n# of MCPServer {}{note}\n{}", self.server, yaml(&child));
+            let _ = write!(
+                self.output,
+                "---\n# of MCPServer {}{note}\n{}",
+                self.server,
+                serde_saphyr::to_string(&child).unwrap_or_default()
+            );
         }
         Ok(())
-    }
-}
-
-/// An object as YAML, with what nobody has to read left out.
-pub(super) fn yaml(object: &impl Serialize) -> String {
-    let mut value = serde_json::to_value(object).unwrap_or_default();
-    drop_nulls(&mut value);
-    serde_saphyr::to_string(&value).unwrap_or_default()
-}
-
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, it| !it.is_null());
-            map.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        _ => {}
     }
 }

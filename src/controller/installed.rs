@@ -89,6 +89,12 @@ pub(super) async fn wait(client: &Client, settings: &Settings, health: &Health) 
     Ok(())
 }
 
+/// What is wrong with the resource that the cluster has, in a sentence.
+pub async fn resource_problem(client: &Client) -> serde_json::Result<Option<String>> {
+    let known = serde_json::to_value(mcpserver_crd()?)?["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
+    Ok(look(client, &known).await.map(|problem| problem.to_string()))
+}
+
 async fn look(client: &Client, known: &Value) -> Option<Problem> {
     let (group, version) = (MCPServer::group(&()), MCPServer::version(&()));
     let request = Request::get(format!("/openapi/v3/apis/{group}/{version}")).body(Vec::new());

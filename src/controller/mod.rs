@@ -19,6 +19,7 @@ mod report;
 mod routes;
 
 pub use health::{Health, serve};
+pub use installed::resource_problem;
 
 use futures::future::{BoxFuture, Shared, ready, try_join_all};
 use futures::stream::iter;

@@ -44,13 +44,13 @@ fn servers(document: &Value) -> Option<&Value> {
     PLACES.iter().filter_map(|it| document.pointer(it)).find(|it| it.is_object())
 }
 
-pub(super) fn import(document: &Value, input: &Input<'_>) -> Result<Vec<Outcome>, String> {
-    let Some(servers) = servers(document).and_then(Value::as_object) else { return Ok(Vec::new()) };
+pub(super) fn import(document: &Value, input: &Input<'_>) -> Vec<Outcome> {
+    let Some(servers) = servers(document).and_then(Value::as_object) else { return Vec::new() };
     let outcomes = servers.iter().map(|(name, entry)| match server(name, entry, input) {
         Ok(draft) => draft.finish(),
         Err(why) => Outcome::Refused { name: name.clone(), why },
     });
-    Ok(outcomes.collect())
+    outcomes.collect()
 }
 
 fn server(name: &str, entry: &Value, input: &Input<'_>) -> Result<Draft, Refusal> {

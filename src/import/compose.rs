@@ -1,14 +1,18 @@
 //! Compose files: a service that no other one needs is a server, and what it needs become its
 //! dependencies; databases that Landfall knows are recognised by their image.
 
+mod call;
 mod dependency;
+mod values;
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+use call::Call;
+use values::{container_port, filled, is_address, variables, words_of};
+
 use super::draft::{Draft, map, text, texts};
 use super::{Input, Outcome, Refusal, address, docker, transport};
-use crate::presets::Preset;
 
 /// What the file looks like when nobody says which one.
 const FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
@@ -92,58 +96,14 @@ pub(super) fn run(
     Services::read(document).server(draft, call.service, &call.args, &variables)
 }
 
-/// What follows `docker compose`.
-struct Call<'a> {
-    file: Option<&'a str>,
-    service: &'a str,
-    args: Vec<&'a str>,
-    env: Vec<(&'a str, &'a str)>,
-}
-
-impl<'a> Call<'a> {
-    fn read(args: &'a [&'a str]) -> Result<Self, Refusal> {
-        let (mut file, mut env, mut is_run, mut at) = (None, Vec::new(), false, 0);
-        while let Some(arg) = args.get(at) {
-            at += 1;
-            let (flag, own) =
-                arg.split_once('=').filter(|_| arg.starts_with("--")).map_or((*arg, None), |(a, b)| (a, Some(b)));
-            let mut value = || {
-                own.or_else(|| {
-                    at += 1;
-                    args.get(at - 1).copied()
-                })
-            };
-            match flag {
-                "-f" | "--file" if !is_run => file = file.or(value()),
-                "-e" | "--env" if is_run => env.extend(value().and_then(|it| it.split_once('='))),
-                "-p"
-                | "--project-name"
-                | "--project-directory"
-                | "--profile"
-                | "--env-file"
-                | "--name"
-                | "-u"
-                | "--user"
-                | "-v"
-                | "--volume"
-                | "--publish"
-                | "-w"
-                | "--workdir"
-                | "--entrypoint"
-                | "-l"
-                | "--label" => {
-                    value();
-                }
-                "run" | "up" | "exec" if !is_run => is_run = true,
-                flag if flag.starts_with('-') => {}
-                service => {
-                    let args = args.get(at..).unwrap_or_default().to_vec();
-                    return Ok(Self { file, service, args, env });
-                }
-            }
-        }
-        Err("docker compose names no service to run".into())
-    }
+/// What a value says of the dependencies.
+enum Named {
+    /// Nothing.
+    Nobody,
+    /// The address of one, which is said so now.
+    As(String),
+    /// The address of one, with a secret that Landfall does not know.
+    WithSecret,
 }
 
 /// The services of a file.
@@ -161,8 +121,11 @@ impl<'a> Services<'a> {
             Value::Object(map) => map.keys().cloned().collect(),
             other => texts(other),
         };
-        let named =
-            variables(service).into_iter().filter_map(|(_, value)| address::find(&value?).map(|it| it.host.to_owned()));
+        let named = variables(service).into_iter().filter_map(|(name, value)| {
+            let value = value?;
+            let found = address::find(&value).filter(|it| is_address(&name, it))?;
+            Some(found.host.to_owned())
+        });
         let all: BTreeSet<String> = said.into_iter().chain(named).collect();
         self.0.keys().filter(|it| all.contains(**it) && **it != name).copied().collect()
     }
@@ -215,7 +178,7 @@ impl<'a> Services<'a> {
         draft.spec.command = words("entrypoint");
         let own = words("command");
         let args = if args.is_empty() { own.iter().map(String::as_str).collect() } else { args.to_vec() };
-        draft.spec.args = self.args(draft, &args);
+        draft.spec.args = Self::args(draft, &args);
         for (name, value) in env {
             draft.variable(name, value);
         }
@@ -224,8 +187,8 @@ impl<'a> Services<'a> {
         }
         limits(draft, service);
         places(draft, service);
-        let published = texts(&service["ports"]).into_iter().chain(texts(&service["expose"]));
-        let published = published.filter_map(|it| container_port(&it)).next();
+        let mut published = texts(&service["ports"]).into_iter().chain(texts(&service["expose"]));
+        let published = published.find_map(|it| container_port(&it));
         let long = service["ports"].as_array().into_iter().flatten().find_map(|it| it["target"].as_i64());
         let published = published.or(long.and_then(|it| i32::try_from(it).ok()));
         transport::settle(draft, docker::repository(&image), published)?;
@@ -236,11 +199,12 @@ impl<'a> Services<'a> {
     /// A variable; the name of another service in it becomes that of the dependency.
     fn variable(&self, draft: &mut Draft, name: &str, value: Option<String>) {
         let Some(value) = value else { return draft.ask(name) };
-        match self.through(draft, &value) {
-            Some(Some(said)) if said == format!("$({name})") => {}
-            Some(Some(said)) => draft.set(name, &said),
-            Some(None) => draft.ask(name),
-            None => match draft.spec.dependencies.iter().find(|it| dependency::was_password(it, &value, self)) {
+        match Self::through(draft, name, &value) {
+            Named::As(said) if said == format!("$({name})") => {}
+            Named::As(said) => draft.set(name, &said),
+            Named::WithSecret => draft.ask(name),
+            Named::Nobody => match draft.spec.dependencies.iter().find(|it| dependency::was_password(it, &value, self))
+            {
                 Some(owner) => {
                     let password = format!("{}_PASSWORD", owner.name.to_ascii_uppercase().replace('-', "_"));
                     draft.note(format!("env {name}: was the password of a database; now the one that is generated"));
@@ -260,95 +224,28 @@ impl<'a> Services<'a> {
         found.through(&dependency::name_of(found.host), dependency::preset_of(service))
     }
 
-    fn args(&self, draft: &mut Draft, args: &[&str]) -> Vec<String> {
-        let said: Vec<_> = args.iter().map(|it| self.through(draft, it).flatten()).collect();
+    fn args(draft: &mut Draft, args: &[&str]) -> Vec<String> {
+        let said = |it: &&str| match Self::through(draft, "", it) {
+            Named::As(said) => Some(said),
+            Named::WithSecret | Named::Nobody => None,
+        };
+        let said: Vec<_> = args.iter().map(said).collect();
         let plain: Vec<_> = args.iter().zip(&said).map(|(arg, said)| if said.is_some() { "" } else { *arg }).collect();
         let carried = draft.arguments(plain);
         carried.into_iter().zip(said).map(|(arg, said)| said.unwrap_or(arg)).collect()
     }
 
-    /// A value that is the address of a dependency: as it is said now, or `None` if a secret stands in it.
-    fn through(&self, draft: &Draft, value: &str) -> Option<Option<String>> {
-        let found = address::find(value)?;
-        let of = draft.spec.dependencies.iter().find(|it| it.name == dependency::name_of(found.host))?;
-        // A word that happens to be a service's name is no address.
-        let is_address = found.scheme.is_some() || found.port.is_some() || self.0.contains_key(found.host);
-        is_address.then(|| found.through(&of.name, of.preset))
-    }
-}
-
-/// Variables of a service; one without a value has it from the outside.
-fn variables(service: &Value) -> Vec<(String, Option<String>)> {
-    match &service["environment"] {
-        Value::Object(map) => {
-            map.iter().map(|(name, value)| (name.clone(), text(value).map(|it| interpolated(&it)))).collect()
-        }
-        Value::Array(items) => items
-            .iter()
-            .filter_map(Value::as_str)
-            .map(|it| match it.split_once('=') {
-                Some((name, value)) => (name.to_owned(), Some(interpolated(value))),
-                None => (it.to_owned(), None),
-            })
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// `${NAME:-default}` within a text, where there is a default; `$$` is a dollar.
-fn interpolated(text: &str) -> String {
-    let mut result = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("${") {
-        let Some(end) = rest[at..].find('}').map(|it| at + it) else { break };
-        let inner = &rest[at + 2..end];
-        result.push_str(&rest[..at]);
-        match inner.split_once(":-") {
-            // As a whole, it is a value that comes from outside, which the draft tells.
-            Some((_, default)) if !(at == 0 && end + 1 == text.len()) => result.push_str(default),
-            _ => result.push_str(&rest[at..=end]),
-        }
-        rest = &rest[end + 1..];
-    }
-    result.push_str(rest);
-    result.replace("$$", "$")
-}
-
-/// The same, where nobody is told.
-fn filled(text: &str) -> String {
-    let text = interpolated(text);
-    let inner = text.strip_prefix("${").and_then(|it| it.strip_suffix('}'));
-    inner.and_then(|it| it.split_once(":-")).map_or(text.clone(), |(_, default)| default.to_owned())
-}
-
-/// Words of a command in one text.
-fn words_of(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-    let mut is_open = false;
-    for it in text.chars() {
-        match quote {
-            Some(end) if it == end => quote = None,
-            Some(_) => word.push(it),
-            None if it == '"' || it == '\'' => (quote, is_open) = (Some(it), true),
-            None if it.is_whitespace() => {
-                if is_open || !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                is_open = false;
-            }
-            None => word.push(it),
+    /// A value in which a dependency may be named; `name` is that of its variable.
+    fn through(draft: &Draft, name: &str, value: &str) -> Named {
+        let Some(found) = address::find(value) else { return Named::Nobody };
+        let of = draft.spec.dependencies.iter().find(|it| it.name == dependency::name_of(found.host));
+        let Some(of) = of else { return Named::Nobody };
+        match is_address(name, &found).then(|| found.through(&of.name, of.preset)) {
+            None => Named::Nobody,
+            Some(None) => Named::WithSecret,
+            Some(Some(said)) => Named::As(said),
         }
     }
-    if is_open || !word.is_empty() {
-        words.push(word);
-    }
-    words
-}
-
-/// `3000`, `8080:3000`, `127.0.0.1:8080:3000/tcp`
-fn container_port(text: &str) -> Option<i32> {
-    let port = text.split('/').next()?.rsplit(':').next()?;
-    port.split('-').next()?.parse().ok().filter(|it| (1..=65535).contains(it))
 }
 
 fn limits(draft: &mut Draft, service: &Value) {
@@ -398,39 +295,5 @@ fn places(draft: &mut Draft, service: &Value) {
             }
             None => {}
         }
-    }
-}
-
-/// Whether a tag names a version that the preset knows.
-fn version_of(preset: &Preset, image: &str) -> Option<String> {
-    let tag = image.split('@').next()?.rsplit('/').next()?.split_once(':')?.1;
-    let numbers = crate::presets::parse_tag(tag);
-    let is_known = numbers.first().is_some_and(|it| preset.majors.contains(it));
-    is_known.then(|| numbers.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_split_as_a_shell_does() {
-        assert_eq!(words_of("server --name 'my server' \"\" x"), ["server", "--name", "my server", "", "x"]);
-        assert_eq!(words_of(""), Vec::<String>::new());
-    }
-
-    #[test]
-    fn defaults_within_a_text_are_taken() {
-        assert_eq!(interpolated("http://${HOST:-db}:${PORT:-1}/$$x"), "http://db:1/$x");
-        assert_eq!(interpolated("${A:-b}"), "${A:-b}");
-        assert_eq!(interpolated("${A"), "${A");
-    }
-
-    #[test]
-    fn ports_of_containers_are_read() {
-        for (text, port) in [("3000", 3000), ("80:3000", 3000), ("127.0.0.1:80:3000/tcp", 3000), ("1-2:5-6", 5)] {
-            assert_eq!(container_port(text), Some(port), "{text}");
-        }
-        assert_eq!(container_port("http"), None);
     }
 }

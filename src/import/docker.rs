@@ -111,12 +111,11 @@ impl Run<'_, '_> {
                 _ => (*arg, None),
             };
             if takes_value(flag) {
-                let value = match own {
-                    Some(value) => value,
-                    None => {
-                        at += 1;
-                        args.get(at - 1).copied().ok_or_else(|| format!("docker run {flag} has no value"))?
-                    }
+                let value = if let Some(value) = own {
+                    value
+                } else {
+                    at += 1;
+                    args.get(at - 1).copied().ok_or_else(|| format!("docker run {flag} has no value"))?
                 };
                 self.option(flag, value);
             } else if !is_switch(flag) {
@@ -140,12 +139,12 @@ impl Run<'_, '_> {
             "--env-file" => {
                 self.draft.note("--env-file: not read; make a Secret of the file, and name it under spec.envFrom");
             }
-            "-v" | "--volume" => self.volume(value.split(':').collect()),
+            "-v" | "--volume" => self.volume(&value.split(':').collect::<Vec<_>>()),
             "--mount" => {
                 let part = |name: &str| value.split(',').find_map(|it| it.strip_prefix(name)?.strip_prefix('='));
                 let target = part("target").or_else(|| part("dst")).or_else(|| part("destination"));
                 let source = part("source").or_else(|| part("src")).unwrap_or_default();
-                self.volume(vec![source, target.unwrap_or_default()]);
+                self.volume(&[source, target.unwrap_or_default()]);
             }
             "-p" | "--publish" | "--expose" => {
                 let port = value.split('/').next().and_then(|it| it.rsplit(':').next()).and_then(|it| it.parse().ok());
@@ -164,14 +163,14 @@ impl Run<'_, '_> {
             "--tmpfs" => self.draft.scratch(value.split(':').next().unwrap_or_default()),
             "--name" => {}
             flag if CARRIED.contains(&flag) => {
-                self.draft.note(format!("{flag}: not carried over, a pod has nothing like it"))
+                self.draft.note(format!("{flag}: not carried over, a pod has nothing like it"));
             }
             _ => {}
         }
     }
 
-    fn volume(&mut self, parts: Vec<&str>) {
-        match parts.as_slice() {
+    fn volume(&mut self, parts: &[&str]) {
+        match parts {
             ["/var/run/docker.sock", ..] => {
                 self.draft.note("the socket of Docker: not carried over, a pod has none");
             }

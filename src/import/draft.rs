@@ -25,6 +25,8 @@ pub(super) struct Draft {
     pub spec: MCPServerSpec,
     pub notes: Vec<String>,
     pub namespace: Option<String>,
+    /// Whether its texts were written for Kubernetes, where `$(NAME)` stands for a variable.
+    is_of_kubernetes: bool,
     /// Paths in the container at which something was that is not there now.
     pub missing: Vec<String>,
     secret: BTreeSet<String>,
@@ -39,6 +41,7 @@ impl Draft {
     /// One in place of another operator's resource, whose objects may be there.
     pub(super) fn in_place_of(document: &Value) -> Self {
         let mut draft = Self::new(document["metadata"]["name"].as_str().unwrap_or_default());
+        draft.is_of_kubernetes = true;
         draft.namespace = document["metadata"]["namespace"].as_str().map(Into::into);
         draft.note("delete the other operator's MCPServer first, where its objects have the names that Landfall's get");
         draft
@@ -145,7 +148,8 @@ impl Draft {
             _ if secret::is(name, value) => self.ask(name),
             Some(default) if !secret::is_value(default) => {
                 self.note(format!("env {name}: was to be set from outside; this is its default"));
-                self.set(name, &escaped(default));
+                let value = self.escaped(default);
+                self.set(name, &value);
             }
             _ if value.contains("${") => {
                 self.note(format!("env {name}: was to be set from outside; its value is in the Secret to make, though it may be no secret"));
@@ -158,7 +162,8 @@ impl Draft {
                          reach it, or add it under spec.dependencies"
                     ));
                 }
-                self.set(name, &escaped(value));
+                let value = self.escaped(value);
+                self.set(name, &value);
             }
         }
     }
@@ -175,12 +180,17 @@ impl Draft {
             let of = own_flag.or(flag.filter(|_| !arg.starts_with('-'))).unwrap_or_default();
             let carry = |value: &str| own_flag.map_or_else(|| value.to_owned(), |flag| format!("{flag}={value}"));
             let is_flag = own_flag.is_none() && arg.starts_with('-');
-            if !is_flag && (secret::is(of, value) || value.contains("${")) {
-                let number = self.secret.len() + 1;
-                let name = if of.is_empty() { format!("ARGUMENT_{number}") } else { secret::words(of) };
+            let is_known = value.strip_prefix("$(").and_then(|it| it.strip_suffix(')')).is_some_and(|it| self.has(it));
+            if is_known {
+                // Somebody here has put it there.
+                carried.push(arg.to_owned());
+            } else if !is_flag && (secret::is(of, value) || value.contains("${")) {
                 if let Some(value) = self.database(value) {
                     carried.push(carry(&value));
                 } else {
+                    let name = self.name_for(of);
+                    let place = if of.is_empty() { "an argument" } else { of };
+                    self.note(format!("args: the value of {place} is the key {name} of the Secret to make"));
                     self.ask(&name);
                     carried.push(carry(&format!("$({name})")));
                 }
@@ -189,11 +199,19 @@ impl Draft {
                     self.note(format!("args: \"{value}\" is a path on your machine, which no pod has"));
                 }
                 let value = if is_flag { None } else { self.database(value) };
-                carried.push(value.map_or_else(|| escaped(arg), |value| carry(&value)));
+                carried.push(value.map_or_else(|| self.escaped(arg), |value| carry(&value)));
             }
             flag = is_flag.then_some(arg);
         }
         carried
+    }
+
+    /// A variable that there is not yet, for the value of a flag.
+    fn name_for(&self, flag: &str) -> String {
+        let name = if flag.is_empty() { "ARGUMENT".to_owned() } else { secret::words(flag) };
+        let name = if is_variable(&name) { name } else { format!("ARGUMENT_{name}") };
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        std::iter::once(name.clone()).chain(numbered).find(|it| !self.has(it)).unwrap_or(name)
     }
 
     /// The value in which a database on localhost has become a dependency.
@@ -213,6 +231,11 @@ impl Draft {
             });
         }
         found.through(name, Some(preset))
+    }
+
+    /// `$(` begins a reference in Kubernetes alone.
+    fn escaped(&self, text: &str) -> String {
+        if self.is_of_kubernetes { text.to_owned() } else { text.replace("$(", "$$(") }
     }
 
     /// A directory that the server may write to.
@@ -292,11 +315,6 @@ fn is_variable(name: &str) -> bool {
     starts && name.len() <= 253 && name.chars().all(|it| it.is_ascii_alphanumeric() || "_.-".contains(it))
 }
 
-/// `$(` begins a reference in Kubernetes alone.
-fn escaped(text: &str) -> String {
-    text.replace("$(", "$$(")
-}
-
 /// A text or a list of texts, as many formats have it.
 pub(super) fn texts(value: &Value) -> Vec<String> {
     match value {
@@ -353,7 +371,7 @@ mod tests {
     fn a_secret_in_an_argument_becomes_a_variable() {
         let mut draft = Draft::new("it");
         let args = draft.arguments(["--token", "abc", "--api-key=def", "--port", "80", "postgres://u:p@db.example/x"]);
-        assert_eq!(args, ["--token", "$(TOKEN)", "--api-key=$(API_KEY)", "--port", "80", "$(ARGUMENT_3)"]);
+        assert_eq!(args, ["--token", "$(TOKEN)", "--api-key=$(API_KEY)", "--port", "80", "$(ARGUMENT)"]);
         assert_eq!(draft.spec.env.len(), 3);
     }
 

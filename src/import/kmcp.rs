@@ -1,7 +1,7 @@
 //! `MCPServer` of kmcp, `kagent.dev/v1alpha1`.
 
 use k8s_openapi::api::core::v1::{EnvFromSource, SecretEnvSource};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 use super::draft::{Draft, map, text, texts};
@@ -48,7 +48,7 @@ fn carry(draft: &mut Draft, document: &Value) -> Result<(), Refusal> {
         None => package(draft, deployment)?,
         Some(image) => {
             draft.image(image)?;
-            draft.spec.command = texts(&deployment["cmd"]);
+            draft.spec.command = draft.arguments(texts(&deployment["cmd"]).iter().map(String::as_str));
             draft.spec.args = draft.arguments(texts(&deployment["args"]).iter().map(String::as_str));
             for (name, value) in map(deployment, "env") {
                 draft.variable(name, &text(value).unwrap_or_default());
@@ -113,10 +113,8 @@ fn references(draft: &mut Draft, deployment: &Value) {
             "configMapRefs: {name} is not carried over; mount it by spec.volumes, or a key of it by spec.files"
         ));
     }
-    let objects = |value: &Value| -> Vec<Map<String, Value>> {
-        value.as_array().into_iter().flatten().filter_map(Value::as_object).cloned().collect()
-    };
-    draft.spec.volumes = objects(&deployment["volumes"]);
+    let volumes = deployment["volumes"].as_array().into_iter().flatten();
+    draft.spec.volumes = volumes.filter_map(Value::as_object).cloned().collect();
     draft.spec.volume_mounts = draft.part("volumeMounts", &deployment["volumeMounts"]).unwrap_or_default();
     draft.spec.resources = draft.part("resources", &deployment["resources"]);
     draft.spec.image_pull_secrets = draft.part("imagePullSecrets", &deployment["imagePullSecrets"]).unwrap_or_default();

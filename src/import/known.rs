@@ -4,7 +4,7 @@
 
 /// What is known of a server.
 pub(super) struct Known {
-    /// Its npm packages, PyPI packages and image repositories.
+    /// Its packages of npm and of `PyPI`, and image repositories.
     pub names: &'static [&'static str],
     pub serves: Serves,
 }

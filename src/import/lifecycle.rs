@@ -1,9 +1,10 @@
 //! `MCPServer` of the MCP lifecycle operator, `mcp.x-k8s.io`.
 
+use k8s_openapi::api::core::v1::EnvVar;
 use serde_json::{Value, json};
 
 use super::draft::{Draft, texts};
-use super::{Outcome, Refusal};
+use super::{Outcome, Refusal, secret};
 use crate::api::{ProbeSpec, Probes, Sessions};
 
 pub(super) fn import(document: &Value) -> Outcome {
@@ -24,8 +25,14 @@ fn carry(draft: &mut Draft, document: &Value) -> Result<(), Refusal> {
     draft.spec.port = port.ok_or("spec.config.port is not set")?;
     draft.spec.path = config["path"].as_str().filter(|it| *it != "/mcp").map(Into::into);
     // It knows streamable HTTP alone, so its words are taken as they are.
-    draft.spec.args = texts(&config["arguments"]);
-    draft.spec.env = draft.part("config.env", &config["env"]).unwrap_or_default();
+    let env: Vec<EnvVar> = draft.part("config.env", &config["env"]).unwrap_or_default();
+    for variable in env {
+        match &variable.value {
+            Some(value) if secret::is(&variable.name, value) => draft.ask(&variable.name),
+            _ => draft.spec.env.push(variable),
+        }
+    }
+    draft.spec.args = draft.arguments(texts(&config["arguments"]).iter().map(String::as_str));
     draft.spec.env_from = draft.part("config.envFrom", &config["envFrom"]).unwrap_or_default();
     for (at, mount) in config["storage"].as_array().into_iter().flatten().enumerate() {
         storage(draft, at, mount);

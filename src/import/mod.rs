@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A value that may be a secret never gets out of here: it becomes a key of a Secret for a person to fill.
-//! What speaks only stdio or SSE is refused: [`known`] says of well-known servers how they are made to
-//! speak streamable HTTP, and [`transport`] reads it off the others.
+//! What speaks only stdio or SSE is refused: `known` says of well-known servers how they are made to
+//! speak streamable HTTP, and `transport` reads it off the others.
 
 mod address;
 mod client;
@@ -116,7 +116,7 @@ fn of_document(document: &Value, input: &Input<'_>) -> Result<Vec<Outcome>, Stri
         )),
         // Whatever else stands in a file of resources is somebody else's.
         (Some(_), _) if document["apiVersion"].is_string() => Ok(Vec::new()),
-        _ if client::is(document) => client::import(document, input),
+        _ if client::is(document) => Ok(client::import(document, input)),
         _ if document["services"].is_object() => compose::import(document, input),
         _ if registry::is(document) => Ok(vec![registry::import(document)]),
         _ => Err("this is none of: a client's configuration (mcpServers, servers or context_servers), a compose file \

@@ -1,10 +1,10 @@
-//! Packages of npm and PyPI, run in the official images of Node.js and Python. What they download lies in a
+//! Packages of npm and `PyPI`, run in the official images of Node.js and Python. What they download lies in a
 //! scratch directory.
 
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
-use super::{Refusal, transport};
+use super::{Refusal, secret, transport};
 
 const NODE_IMAGE: &str = "node:24-slim";
 const PYTHON_IMAGE: &str = "python:3.13-slim";
@@ -37,8 +37,8 @@ pub(super) fn npm(
     let is_plain = name.chars().all(|it| it.is_ascii_alphanumeric() || "@/._-".contains(it));
     if name.is_empty() || name.starts_with(['.', '/']) || !is_plain || (name.contains('/') && !name.starts_with('@')) {
         return Err(format!(
-            "\"{}\" is no package of the npm registry: make an image of it, and write an MCPServer for that",
-            package.spec
+            "{} is no package of the npm registry: make an image of it, and write an MCPServer for that",
+            shown(package.spec)
         ));
     }
     draft.spec.image = NODE_IMAGE.into();
@@ -71,8 +71,8 @@ pub(super) fn pypi(
     let (name, version) = pypi_parts(package.spec);
     if name.is_empty() || package.spec.contains("://") || name.starts_with(['.', '/']) {
         return Err(format!(
-            "\"{}\" is no package of PyPI: make an image of it, and write an MCPServer for that",
-            package.spec
+            "{} is no package of PyPI: make an image of it, and write an MCPServer for that",
+            shown(package.spec)
         ));
     }
     let spec = match package.spec.split_once('@').filter(|_| package.program.is_none()) {
@@ -85,7 +85,7 @@ pub(super) fn pypi(
     let with = package.others.chunks(2).filter(|it| matches!(it[0], "--with" | "-w")).filter_map(|it| it.get(1));
     let install = std::iter::once(spec.as_str()).chain(with.copied()).collect::<Vec<_>>().join(" ");
     if install.chars().any(|it| "*?[]<>|&;$`\"'\\(){}".contains(it) && !"[]<>".contains(it)) {
-        return Err(format!("\"{install}\" is not carried over: name packages and versions alone"));
+        return Err(format!("{} is not carried over: name packages and versions alone", shown(&install)));
     }
     draft.spec.command = ["sh", "-c", INSTALL_AND_RUN].map(Into::into).to_vec();
     draft.spec.command.push(install);
@@ -98,6 +98,11 @@ pub(super) fn pypi(
     draft.set("PIP_CACHE_DIR", "/cache/pip");
     downloads(draft, "PyPI", version);
     Ok(())
+}
+
+/// A token may stand in a URL.
+fn shown(spec: &str) -> String {
+    if secret::is_value(spec) { "what it starts".into() } else { format!("\"{spec}\"") }
 }
 
 fn downloads(draft: &mut Draft, from: &str, version: Option<&str>) {

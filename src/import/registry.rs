@@ -157,23 +157,21 @@ fn arguments(draft: &mut Draft, list: &Value) -> Vec<String> {
         let name = argument["name"].as_str().unwrap_or_default();
         let hint = argument["valueHint"].as_str().unwrap_or(name);
         let value = text(&argument["value"]).or_else(|| text(&argument["default"])).filter(|it| !it.contains('{'));
-        let value = match value {
-            Some(value) if argument["isSecret"] != true => draft.arguments([value.as_str()]).pop(),
+        let is_named = argument["type"] == "named";
+        match value {
+            Some(value) if argument["isSecret"] != true => {
+                let words = if is_named { vec![name, value.as_str()] } else { vec![value.as_str()] };
+                args.extend(draft.arguments(words));
+            }
             _ if argument["isRequired"] == true => {
                 let variable = super::secret::words(hint);
                 draft.ask(&variable);
-                Some(format!("$({variable})"))
+                args.extend(is_named.then(|| name.to_owned()));
+                args.push(format!("$({variable})"));
             }
-            _ if argument["type"] == "named" && argument["format"] == "boolean" => None,
-            _ => {
-                draft.note(format!("argument {hint}: may be given; left out"));
-                continue;
-            }
-        };
-        if argument["type"] == "named" {
-            args.push(name.to_owned());
+            _ if is_named && argument["format"] == "boolean" => args.push(name.to_owned()),
+            _ => draft.note(format!("argument {hint}: may be given; left out")),
         }
-        args.extend(value);
     }
     args
 }

@@ -72,7 +72,27 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// Whether a value looks like a secret, whatever it is called.
 pub(super) fn is_value(value: &str) -> bool {
-    PREFIXES.iter().any(|prefix| value.starts_with(prefix)) || has_password(value) || is_random(value)
+    let begins = |it: &str| PREFIXES.iter().any(|prefix| it.starts_with(prefix));
+    let lower = value.to_ascii_lowercase();
+    let is_login = ["bearer ", "basic "].iter().any(|it| lower.contains(it));
+    // Headers, JSON and lists of settings may have one within.
+    let pieces = value.split(|it: char| it.is_whitespace() || "\"',;&?{}[]=:".contains(it));
+    begins(value)
+        || is_login
+        || has_password(value)
+        || names_one(value)
+        || pieces.into_iter().any(|it| begins(it) || is_random(it))
+}
+
+/// `X-Api-Key: …` and `"password":"…"`, anywhere in a text.
+fn names_one(value: &str) -> bool {
+    let parts: Vec<_> = value.split([':', '=']).collect();
+    let is_quote = |it: char| it.is_whitespace() || "\"'{},;&?".contains(it);
+    parts.windows(2).any(|pair| {
+        let name = pair[0].trim_end_matches(is_quote).rsplit(is_quote).next().unwrap_or_default();
+        let is_address = pair[1].starts_with("//") || name.contains('/');
+        is_name(name) && !is_address && !pair[1].trim_matches(is_quote).is_empty()
+    })
 }
 
 /// The name in the form of a variable: `--api-key` and `apiKey` are `API_KEY`.
@@ -122,6 +142,11 @@ mod tests {
             ("DATABASE_URI", "postgresql://u:p@db/x"),
             ("URL", "https://example.com/mcp?api_key=abc"),
             ("ID", "0123456789abcdef0123456789abcdef"),
+            ("--header", "Authorization: Bearer abc"),
+            ("--header", "X-Api-Key: abc"),
+            ("HEADERS", "{\"Authorization\": \"abc\", \"Version\": \"2022-06-28\"}"),
+            ("OPTIONS", "host=db;password=abc"),
+            ("X", "git+https://me:abc@example.com/x"),
         ] {
             assert!(is(name, value), "{name}={value}");
         }
@@ -132,6 +157,8 @@ mod tests {
             ("AUTH_TYPE", "no-auth"),
             ("KEYWORDS", "a,b"),
             ("TOKEN_FILE", "/run/token"),
+            ("ISSUER", "https://example.com/token:v1"),
+            ("GREETING", "bring your key: "),
             ("COLLECTION_NAME", "my-very-long-collection-name"),
         ] {
             assert!(!is(name, value), "{name}={value}");

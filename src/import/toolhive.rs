@@ -189,7 +189,7 @@ fn pod(draft: &mut Draft, template: &Value) {
         draft.spec.security_context = draft.part("podTemplateSpec securityContext", &container["securityContext"]);
         draft.spec.volume_mounts =
             draft.part("podTemplateSpec volumeMounts", &container["volumeMounts"]).unwrap_or_default();
-        draft.spec.command = texts(&container["command"]);
+        draft.spec.command = draft.arguments(texts(&container["command"]).iter().map(String::as_str));
         draft.leave(
             "podTemplateSpec mcp.",
             container,

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cli;
 mod conflict;
 mod defaults;
 mod dependencies;
@@ -58,6 +59,9 @@ fn main() -> ExitCode {
         rights::a_cluster_role_of_somebody_else_is_never_touched,
         rights::without_the_setting_nothing_of_the_cluster_is_asked_for,
         rules::each_rule_is_told_by_the_api_server,
+        cli::status_shows_what_is_ready_and_what_is_not,
+        cli::connect_takes_the_url_from_the_status,
+        cli::doctor_sees_what_is_there_and_what_is_not,
         samples::each_is_taken_with_all_its_children,
         storage::it_outlives_its_server_and_is_taken_up_again,
         storage::it_goes_with_its_server_where_that_is_said,

@@ -4,8 +4,11 @@
 #[path = "../support/rules.rs"]
 mod rules;
 
+mod connect;
+mod docs;
 mod import;
 mod offline;
+mod program;
 
 use anyhow::{Context, Result};
 use std::io::Write;
@@ -45,9 +48,9 @@ fn call_in(folder: &Path, arguments: &[&str], input: &str) -> Result<Called> {
     })
 }
 
-/// A folder of this run's own, empty.
+/// A folder of a test's own, empty.
 fn folder(name: &str) -> Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}-{}", std::process::id()));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}"));
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use std::fmt::Write;
 
 use crate::{call, rules};
 
@@ -37,7 +38,7 @@ fn each_rule_that_the_api_server_tells_is_told_offline() -> Result<()> {
     for (change, _) in rules::cases() {
         let metadata = json!({"name": "echo"});
         let server = json!({"apiVersion": "landfall.dev/v1alpha1", "kind": "MCPServer", "metadata": metadata, "spec": rules::spec(&change)});
-        text += &format!("---\n{server}\n");
+        writeln!(text, "---\n{server}")?;
     }
     let called = call(&["validate", "-f", "-"], &text)?;
     ensure!(called.status == 1, "{}", called.messages);

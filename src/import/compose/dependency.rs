@@ -5,7 +5,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-use super::{Services, container_port, filled, interpolated, variables, version_of, words_of};
+use super::Services;
+use super::values::{container_port, filled, interpolated, variables, version_of, words_of};
 use crate::api::{Credentials, Dependency, DependencyPort, DependencyStorage, PresetName};
 use crate::import::draft::{self, Draft, texts};
 use crate::import::{docker, secret};
@@ -65,7 +66,7 @@ fn known(draft: &mut Draft, dependency: &mut Dependency, preset: PresetName, ser
             dependency.image = Some(image);
         }
         None => {
-            draft.note(format!("{place}: was {image}; now the version {} that the preset has by default", of.version))
+            draft.note(format!("{place}: was {image}; now the version {} that the preset has by default", of.version));
         }
         Some(version) if of.image_of(Some(version)).rsplit(':').next() != image.rsplit(':').next() => {
             draft.note(format!("{place}: was {image}; now {}", of.image_of(Some(version))));
@@ -139,7 +140,10 @@ fn plain(draft: &mut Draft, dependency: &mut Dependency, service: &Value, servic
     };
     dependency.command = words("entrypoint");
     dependency.args = words("command");
-    if dependency.args.iter().any(|it| secret::is_value(it)) {
+    let words: Vec<_> = dependency.command.iter().chain(&dependency.args).map(String::as_str).collect();
+    let is_named = |pair: &[&str]| pair[0].starts_with('-') && secret::is_name(pair[0]) && !pair[1].starts_with('-');
+    if words.iter().any(|it| secret::is_value(it)) || words.windows(2).any(is_named) {
+        dependency.command.clear();
         draft.note(format!("{place}: its arguments are not carried over, one may be a secret"));
         dependency.args.clear();
     }
