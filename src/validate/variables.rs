@@ -199,7 +199,7 @@ fn check_values(spec: &MCPServerSpec, variables: &Variables, problems: &mut Prob
                 Some(_) if variables.get(name).is_some_and(|it| it.expandable().is_some()) => {}
                 Some(_) => problems.add(field, undefined(name, variables, "a variable cannot hold its own value")),
                 None if spec.env_from.is_empty() => {
-                    problems.add(field, undefined(name, variables, "set it above this entry"))
+                    problems.add(field, undefined(name, variables, "set it above this entry"));
                 }
                 None => problems.add(
                     field,

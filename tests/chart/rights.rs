@@ -148,9 +148,9 @@ pub fn every_kind_of_child_is_covered_and_no_rule_is_unused(_: &Charts) -> Resul
     needs.add::<Pod>("", &["list", "watch"]);
     needs.add::<ConfigMap>("", &["list", "watch"]);
     needs.add::<Event>("", &["create", "patch"]);
-    let classes = BTreeSet::from_iter(["list", "watch"].into_iter().flat_map(|verb| {
-        [right::<IngressClass>("", verb), right::<Gateway>("", verb), right::<GatewayClass>("", verb)]
-    }));
+    let of_classes =
+        |verb| [right::<IngressClass>("", verb), right::<Gateway>("", verb), right::<GatewayClass>("", verb)];
+    let classes = ["list", "watch"].into_iter().flat_map(of_classes).collect();
     // The finalizer.
     needs.cluster_wide.insert(right::<MCPServer>("", "patch"));
     for (file, needs) in [

@@ -108,7 +108,7 @@ fn the_url_of_a_route_is_that_of_the_listener() {
         "https://echo.example:8443/mcp by https://echo.example:8443/mcp at 203.0.113.7:8443"
     );
     let broken: Change = |it| {
-        it["status"]["listeners"][0]["conditions"][0] = condition("ResolvedRefs", "False", "InvalidCertificateRef", 2)
+        it["status"]["listeners"][0]["conditions"][0] = condition("ResolvedRefs", "False", "InvalidCertificateRef", 2);
     };
     assert_eq!(
         at_gateway(broken, as_it_is),
@@ -126,7 +126,8 @@ fn what_a_gateway_lacks_is_told() {
         (
             as_it_is,
             |it| {
-                it["status"]["parents"][0]["conditions"][0] = condition("Accepted", "False", "NotAllowedByListeners", 5)
+                it["status"]["parents"][0]["conditions"][0] =
+                    condition("Accepted", "False", "NotAllowedByListeners", 5);
             },
             "RouteNotAccepted: Gateway \"main\" in namespace \"team\" does not take the HTTPRoute: let allowedRoutes of its listeners include this namespace (NotAllowedByListeners).",
         ),
@@ -165,7 +166,7 @@ fn what_a_gateway_lacks_is_told() {
         (
             |it| {
                 it["spec"]["listeners"] =
-                    json!([{"name": "a", "port": 80, "protocol": "HTTP", "hostname": "a.example"}])
+                    json!([{"name": "a", "port": 80, "protocol": "HTTP", "hostname": "a.example"}]);
             },
             as_it_is,
             "RouteNotAccepted: Gateway \"main\" in namespace \"team\" has no listener for the host \"echo.example\"",
