@@ -90,13 +90,17 @@ impl Check {
         for (at, item) in items.iter().enumerate() {
             self.value(&format!("{path}[{at}]"), &schema["items"], item);
         }
-        let keys: Vec<_> = match schema["x-kubernetes-list-type"].as_str() {
-            Some("map") => schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().collect(),
-            _ => return,
+        let keys: Vec<_> = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().collect();
+        let key_of = |item: &Value| -> Vec<_> {
+            match schema["x-kubernetes-list-type"].as_str() {
+                Some("map") => keys.iter().filter_map(|key| item.get(key.as_str()?)).map(Value::to_string).collect(),
+                Some("set") => vec![item.to_string()],
+                _ => Vec::new(),
+            }
         };
         let mut seen = BTreeSet::new();
         for (at, item) in items.iter().enumerate() {
-            let key: Vec<_> = keys.iter().filter_map(|key| item.get(key.as_str()?)).map(Value::to_string).collect();
+            let key = key_of(item);
             if !key.is_empty() && !seen.insert(key.clone()) {
                 self.add(&format!("{path}[{at}]"), format!("Duplicate value: {}", key.join(", ")));
             }

@@ -1,7 +1,6 @@
 //! The way in for clients outside of the cluster.
 
 use kube::KubeSchema;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -151,16 +150,18 @@ pub struct ParentReference {
 }
 
 /// How long an answer may take; `0s` stands for without limit.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteTimeouts {
     /// From the first byte of a request to the last of its answer, such as `1h`. Default: `0s`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::gateway_duration")]
+    #[x_kube(validation = Rule::new(schema::IS_GATEWAY_DURATION).message(schema::IS_GATEWAY_DURATION_MESSAGE))]
+    #[schemars(length(max = 32))]
     pub request: Option<String>,
 
     /// The same for one attempt to reach a pod. Default: none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::gateway_duration")]
+    #[x_kube(validation = Rule::new(schema::IS_GATEWAY_DURATION).message(schema::IS_GATEWAY_DURATION_MESSAGE))]
+    #[schemars(length(max = 32))]
     pub backend_request: Option<String>,
 }

@@ -15,6 +15,13 @@ pub const IS_STORAGE_CLASS: &str = "self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])
 pub const IS_STORAGE_CLASS_MESSAGE: &str =
     "storage.storageClassName must be the name of a StorageClass: lower-case letters, digits, '-' and '.'";
 
+/// CEL: a duration as the Gateway API writes it (GEP-2257).
+pub const IS_GATEWAY_DURATION: &str = "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')";
+
+/// What [`IS_GATEWAY_DURATION`] wants.
+pub const IS_GATEWAY_DURATION_MESSAGE: &str =
+    "a time-out must be a duration of the Gateway API such as 1h, 30s or 500ms; 0s stands for without limit";
+
 /// CEL: an image reference.
 pub const IS_IMAGE: &str = r"self.matches('^([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+:[0-9a-fA-F]{32,128})?$')";
 
@@ -50,17 +57,5 @@ pub fn path_prefixes(_: &mut SchemaGenerator) -> Schema {
                 "message": "a path of expose.paths must start with '/' and hold neither spaces nor '?' or '#', such as /mcp",
             }],
         },
-    })
-}
-
-/// A duration as the Gateway API writes it (GEP-2257).
-pub fn gateway_duration(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "string",
-        "maxLength": 32,
-        "x-kubernetes-validations": [{
-            "rule": "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')",
-            "message": "a time-out must be a duration of the Gateway API such as 1h, 30s or 500ms; 0s stands for without limit",
-        }],
     })
 }

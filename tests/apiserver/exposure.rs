@@ -121,7 +121,7 @@ pub async fn the_older_server_keeps_the_host(world: Arc<World>) -> Result<()> {
 
 pub async fn the_gateway_api_may_come_later(_: Arc<World>) -> Result<()> {
     let world = Arc::new(World::of_its_own().await?);
-    let result = through_a_gateway(&world).await;
+    let result = Box::pin(through_a_gateway(&world)).await;
     match Arc::into_inner(world) {
         Some(world) => world.cluster.stop().await?,
         None => bail!("something still holds the cluster"),

@@ -137,6 +137,7 @@ fn a_server_is_rendered_with_all_its_children() -> Result<()> {
                 "Service dot-ai-mcp-qdrant-headless",
                 "StatefulSet dot-ai-mcp-qdrant",
                 "Deployment dot-ai-mcp",
+                "Ingress dot-ai-mcp",
             ],
         "{names:?}"
     );
