@@ -6,6 +6,7 @@ mod support;
 mod authentication;
 mod databases;
 mod exposure;
+mod front_door;
 mod issuer;
 mod kubectl;
 mod sdks;
@@ -50,7 +51,6 @@ fn main() -> ExitCode {
             tests![
                 exposure::streams_stay_open_for_minutes,
                 exposure::fifty_calls_at_once_succeed,
-                exposure::tls_and_another_port_are_served,
                 authentication::a_password_lets_in_through_ingress_and_gateway,
                 authentication::a_token_lets_in_and_who_has_none_learns_where_to_get_one,
             ],
