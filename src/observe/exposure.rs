@@ -46,6 +46,8 @@ pub struct Called {
     /// An IP address or a name.
     pub address: String,
     pub port: i32,
+    /// Which object leads there, and which of its generations.
+    pub route: String,
 }
 
 /// `None` for a server that is not exposed.
@@ -84,7 +86,7 @@ fn ingress(plan: &ExposurePlan, way: &IngressPlan, live: Option<&Ingress>) -> Ad
         Trouble::new(Reason::AddressPending, &hint, None)
     })?;
     let (is_tls, port) = way.scheme();
-    Ok(Some(Called { url: plan.url(is_tls, port), address, port }))
+    Ok(Some(Called { url: plan.url(is_tls, port), address, port, route: version(live) }))
 }
 
 /// Through the first gateway that lets requests in.
@@ -125,7 +127,12 @@ fn through(plan: &ExposurePlan, parent: &ParentPlan, namespace: &str, live: &HTT
         url: plan.url(listener.is_tls(), listener.port),
         address: address.value.clone(),
         port: listener.port,
+        route: version(live),
     }))
+}
+
+fn version(live: &impl ResourceExt) -> String {
+    format!("{}/{}", live.uid().unwrap_or_default(), live.meta().generation.unwrap_or_default())
 }
 
 /// What the gateway's controller says of the route.

@@ -329,7 +329,7 @@ fn what_health_checks_of_others_see() {
 }
 
 fn admitted(url: &str) -> ExposureState {
-    let called = Called { url: url.into(), address: "203.0.113.7".into(), port: 443 };
+    let called = Called { url: url.into(), address: "203.0.113.7".into(), port: 443, route: "a/1".into() };
     ExposureState::Admitted(FrontDoor { url: url.into(), called: Some(called), session_risk: None })
 }
 

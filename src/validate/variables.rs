@@ -81,7 +81,7 @@ impl Variables {
         let in_cluster = || service.url(name, namespace, spec.path.as_deref(), platform);
         let url = exposure.map_or_else(in_cluster, |it| it.expected_url(namespace));
         let (public_host, _) = host_and_port(&url);
-        let hosts = allowed_hosts(server, &host, exposure.is_some().then_some(url.as_str()), spec.port);
+        let hosts = allowed_hosts(server, &host, spec.port);
         Self(vec![
             Variable::text("MCP_PUBLIC_URL", url.as_str()),
             Variable::text("MCP_PUBLIC_HOST", public_host),
@@ -133,9 +133,10 @@ impl Variables {
 }
 
 /// Every name under which the server is called: the Service's, each without and with its port, those
-/// that `kubectl port-forward` leads to it, to the Service's port or to the pod's, and the public one.
-fn allowed_hosts(server: &Addressed<'_>, host: &str, public_url: Option<&str>, pod_port: i32) -> String {
-    let Addressed { name, namespace, service, .. } = server;
+/// that `kubectl port-forward` leads to it, to the Service's port or to the pod's, and the public ones:
+/// the route's, and that of what sits in front of it, which may hand on either.
+fn allowed_hosts(server: &Addressed<'_>, host: &str, pod_port: i32) -> String {
+    let Addressed { name, namespace, service, exposure } = server;
     let names = [name.to_string(), format!("{name}.{namespace}"), format!("{name}.{namespace}.svc"), host.to_owned()];
     let of_service = names.iter().flat_map(|name| [name.clone(), format!("{name}:{}", service.port)]);
     let ports = BTreeSet::from([service.port, pod_port]);
@@ -143,11 +144,16 @@ fn allowed_hosts(server: &Addressed<'_>, host: &str, public_url: Option<&str>, p
         let with_port = ports.iter().map(move |port| format!("{name}:{port}"));
         std::iter::once(name.to_owned()).chain(with_port)
     });
-    let public = public_url.map(host_and_port).into_iter().flat_map(|(host, port)| {
+    let urls = exposure.iter().flat_map(|it| [it.expected_url(namespace), it.route_url(namespace)]);
+    let public = urls.flat_map(|url| {
+        let (host, port) = host_and_port(&url);
         let with_port = port.map(|port| format!("{host}:{port}"));
-        std::iter::once(host.to_owned()).chain(with_port)
+        [Some(host.to_owned()), with_port].into_iter().flatten()
     });
-    of_service.chain(forwarded).chain(public).collect::<Vec<_>>().join(",")
+    let mut hosts: Vec<_> = of_service.chain(forwarded).chain(public).collect();
+    let mut known = BTreeSet::new();
+    hosts.retain(|it| known.insert(it.clone()));
+    hosts.join(",")
 }
 
 /// Of a URL without user.

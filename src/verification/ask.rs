@@ -185,6 +185,7 @@ mod tests {
             door: Door::Service,
             service: Some(Service { namespace: "team".into(), name: "echo".into(), port: 80 }),
             connect: None,
+            route: None,
             headers: vec![PlannedHeader { name: "X-Key".into(), value }],
             interval: Duration::from_mins(1),
             pods: Vec::new(),

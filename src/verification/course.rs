@@ -18,6 +18,10 @@ const NEW: Duration = Duration::from_secs(5);
 /// How long a way in is new: its controller takes it up within seconds.
 const NEW_FRONT: Duration = Duration::from_secs(15);
 
+/// How long the old way may still answer at a URL that leads another way: proxies gather changes, and forget
+/// an old route a moment before or after they take up the new one.
+const OLD_FRONT: Duration = Duration::from_secs(5);
+
 /// Between attempts to reach new pods, and to find a new way in.
 const QUICK: Duration = Duration::from_millis(100);
 const QUICK_FRONT: Duration = Duration::from_millis(500);
@@ -63,6 +67,10 @@ pub(super) struct Course {
     /// Of the conversation that is under way.
     pub(super) ticket: Option<u64>,
     new_until: Instant,
+    /// Before, an old way may have answered.
+    settled_from: Instant,
+    /// There is nothing to ask for now.
+    pub(super) is_resting: bool,
     /// Failures in a row.
     failures: u32,
     /// Since when there is nothing but answers that leave open what is so.
@@ -83,6 +91,8 @@ impl Course {
             lane: Lane::Prompt,
             ticket: None,
             new_until: now + new_for,
+            settled_from: now,
+            is_resting: false,
             failures: 0,
             open_since: None,
             era: None,
@@ -92,19 +102,31 @@ impl Course {
 
     /// Takes in what is to be verified now; says whether that is due at once.
     pub(super) fn want(&mut self, subject: Subject, now: Instant) -> bool {
-        if subject.is_another(&self.subject) {
+        let settled_from = if subject.is_led_another_way(&self.subject) { now + OLD_FRONT } else { self.settled_from };
+        if self.is_resting || subject.is_another(&self.subject) {
+            let is_same_url = subject.url == self.subject.url;
             *self = Self::new(subject, now);
+            if is_same_url {
+                self.settled_from = settled_from;
+            }
             return true;
         }
         let is_due = subject.has_new_pods(&self.subject);
         if is_due {
             let verdict = self.verdict.take();
-            *self = Self { verdict, ..Self::new(subject, now) };
+            *self = Self { verdict, settled_from, ..Self::new(subject, now) };
         } else if subject != *self.subject {
             self.due = self.due.min(now + subject.interval);
             self.subject = Arc::new(subject);
         }
         is_due
+    }
+
+    /// Has nothing to ask for a while, and forgets what is known.
+    pub(super) fn rest(&mut self) {
+        self.is_resting = true;
+        self.verdict = None;
+        self.ticket = None;
     }
 
     /// Whether the server was fine, and failed just now: it goes before others.
@@ -138,6 +160,10 @@ impl Course {
                 self.due = now + self.backoff();
                 self.failures += 1;
                 self.adopt(verdict)
+            }
+            Answer::Talked(report) if now < self.settled_from && report.outcome.is_usable() == Some(true) => {
+                self.due = self.settled_from;
+                false
             }
             Answer::Talked(report) if self.is_new(now) && may_be_lag(self.subject.door, &report.outcome) => {
                 self.due = now + if self.subject.door == Door::Front { QUICK_FRONT } else { QUICK };

@@ -85,7 +85,7 @@ impl<A: Ask> Verifier<A> {
 
     fn want(&self, uid: &str, door: Door, subject: Option<Subject>) -> Verification {
         let Some(subject) = subject else {
-            self.schedule().forget_door(uid, door);
+            self.schedule().rest(uid, door);
             return Verification::Waiting;
         };
         let (known, is_due) = self.schedule().want(uid, subject, Instant::now());

@@ -65,12 +65,16 @@ impl Schedule {
     }
 
     pub(super) fn forget(&mut self, uid: &str) {
-        self.forget_door(uid, Door::Service);
-        self.forget_door(uid, Door::Front);
+        for door in [Door::Service, Door::Front] {
+            self.courses.remove(&(uid.to_owned(), door));
+        }
     }
 
-    pub(super) fn forget_door(&mut self, uid: &str, door: Door) {
-        self.courses.remove(&(uid.to_owned(), door));
+    /// Notes that there is nothing to verify for now.
+    pub(super) fn rest(&mut self, uid: &str, door: Door) {
+        if let Some(course) = self.courses.get_mut(&(uid.to_owned(), door)) {
+            course.rest();
+        }
     }
 
     /// The conversations to begin now, and when to ask for more unless one ends before.
@@ -80,8 +84,11 @@ impl Schedule {
         for lane in [Lane::Prompt, Lane::Slow] {
             let running = self.running.values().filter(|it| **it == lane).count();
             let free = self.places_of(lane).saturating_sub(running);
-            let mut waiting: Vec<_> =
-                self.courses.iter_mut().filter(|(_, it)| it.lane == lane && it.ticket.is_none()).collect();
+            let mut waiting: Vec<_> = self
+                .courses
+                .iter_mut()
+                .filter(|(_, it)| it.lane == lane && it.ticket.is_none() && !it.is_resting)
+                .collect();
             waiting.sort_by_key(|(_, it)| (it.due > now, !it.is_in_doubt(), it.due));
             let due = waiting.iter().take_while(|(_, it)| it.due <= now).count();
             if due < free {

@@ -28,6 +28,8 @@ pub struct Subject {
     pub service: Option<Service>,
     /// The address and port at which the URL's host is, if not where DNS says.
     pub connect: Option<(String, u16)>,
+    /// Which object leads there from outside, and which of its generations.
+    pub route: Option<String>,
     pub headers: Vec<PlannedHeader>,
     pub interval: Duration,
     /// The pods that answer; another one is one that was not asked yet.
@@ -55,6 +57,7 @@ impl Subject {
             url: server.cluster_url.clone(),
             service: Some(service),
             connect: None,
+            route: None,
             headers: plan.headers.clone(),
             interval: plan.interval.unwrap_or(interval),
             pods: observation.ready_pods.clone(),
@@ -71,6 +74,7 @@ impl Subject {
             url: called.url.clone(),
             service: None,
             connect: Some((called.address.clone(), u16::try_from(called.port).ok()?)),
+            route: Some(called.route.clone()),
             headers: Vec::new(),
             ..self.clone()
         })
@@ -78,7 +82,15 @@ impl Subject {
 
     /// Whether what is known of `before` says nothing of this.
     pub(super) fn is_another(&self, before: &Self) -> bool {
-        self.url != before.url || self.headers != before.headers || self.connect != before.connect
+        self.url != before.url
+            || self.headers != before.headers
+            || self.connect != before.connect
+            || self.route != before.route
+    }
+
+    /// Whether the URL of `before` now leads another way, so that the old one may still answer.
+    pub(super) fn is_led_another_way(&self, before: &Self) -> bool {
+        self.url == before.url && self.route != before.route
     }
 
     /// Whether there are pods that `before` has not.

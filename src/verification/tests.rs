@@ -31,6 +31,7 @@ fn subject(pods: &[&str]) -> Subject {
         url: "http://echo.team.svc.cluster.local:3001/mcp".into(),
         service: Some(Service { namespace: "team".into(), name: "echo".into(), port: 3001 }),
         connect: None,
+        route: None,
         headers: Vec::new(),
         interval: MINUTE,
         pods: pods.iter().map(|it| (*it).to_owned()).collect(),
@@ -419,7 +420,12 @@ async fn what_is_under_way_is_ended_in_good_order_and_nothing_new_begun() {
 fn front() -> Subject {
     let exposed = ExposureState::Admitted(FrontDoor {
         url: "https://public.example/mcp".into(),
-        called: Some(Called { url: "https://echo.example:8443/mcp".into(), address: "203.0.113.7".into(), port: 8443 }),
+        called: Some(Called {
+            url: "https://echo.example:8443/mcp".into(),
+            address: "203.0.113.7".into(),
+            port: 8443,
+            route: "a/1".into(),
+        }),
         session_risk: None,
     });
     let observation = Observation { exposure: Some(exposed), ..up() };
@@ -449,6 +455,33 @@ fn a_way_in_has_its_time_to_be_taken_up() {
     let mut service = Course::new(subject(&["a"]), began);
     service.ended(talked(Outcome::EndpointNotFound), SHORT, began);
     assert!(service.due >= began + Duration::from_secs(2), "a pod that answers 404 does so on purpose");
+}
+
+#[test]
+fn another_way_to_the_same_url_is_believed_once_the_old_one_is_gone() {
+    let began = Instant::now();
+    let answered = || talked(Outcome::Verified);
+    let by = |route: &str| Subject { route: Some(route.into()), ..front() };
+    let mut course = Course::new(by("ingress/1"), began);
+    assert!(course.ended(answered(), SHORT, began), "nothing else could have answered");
+
+    // The Ingress is gone, and the HTTPRoute is not let in yet.
+    course.rest();
+    assert!(course.want(by("route/1"), began) && course.verdict.is_none());
+    assert!(!course.ended(answered(), SHORT, began), "the Ingress may have answered");
+    let later = course.due;
+    assert_eq!(later, began + Duration::from_secs(5));
+    course.want(Subject { pods: vec!["b".into()], ..by("route/1") }, began);
+    assert!(!course.ended(answered(), SHORT, began), "new pods make it no other way");
+    assert!(course.ended(answered(), SHORT, later) && course.verdict.is_some());
+
+    assert!(course.want(by("route/2"), later), "it was changed");
+    assert!(!course.ended(answered(), SHORT, later));
+    assert!(course.want(Subject { url: "https://other.example/mcp".into(), ..by("route/3") }, later));
+    assert!(course.ended(answered(), SHORT, later), "nothing has answered at this URL before");
+    course.rest();
+    course.want(Subject { url: "https://other.example/mcp".into(), ..by("route/3") }, later);
+    assert!(course.ended(answered(), SHORT, later), "it only had no pods for a while");
 }
 
 #[test]

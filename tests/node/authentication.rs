@@ -3,13 +3,12 @@
 use anyhow::{Context, Result, bail, ensure};
 use hyper::StatusCode;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::apps::v1::Deployment;
 use landfall_cluster::binaries::{Package, Source, Tool};
 use landfall_cluster::image::{Image, Layer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use crate::exposure::{certificate, door, ingress, route, until_answered};
+use crate::front_door::{self, call, certificate, until_open, visitor};
 use crate::issuer::Issuer;
 use crate::support::{Space, World};
 use crate::visitor::Visitor;
@@ -47,44 +46,17 @@ fn manifests(heading: &str, space: &Space) -> Result<Vec<Value>> {
     Ok(manifests)
 }
 
-/// Applies manifests of the guide; with a server comes the certificate that its Ingress names.
+/// Applies manifests of the guide as they stand; with a server comes the certificate that its Ingress names.
 async fn follow(space: &Space, manifests: Vec<Value>) -> Result<()> {
-    for mut manifest in manifests {
-        if manifest["kind"] == "MCPServer" {
-            let name = manifest["metadata"]["name"].as_str().context("no name")?.to_owned();
-            let expose = manifest["spec"].as_object_mut().and_then(|it| it.remove("expose")).context("not exposed")?;
+    for manifest in manifests {
+        let expose = &manifest["spec"]["expose"];
+        if let Some(secret) = expose["ingress"]["tls"]["secretName"].as_str() {
             let host = expose["host"].as_str().context("no host")?;
-            if let Some(secret) = expose["ingress"]["tls"]["secretName"].as_str() {
-                kubectl::apply(space, &certificate(space, secret, host)?.to_string()).await?;
-            }
-            expose_by_hand(space, &name, &expose).await?;
-            let env = manifest["spec"]["env"].as_array().cloned().unwrap_or_default();
-            let known = json!([
-                {"name": "MCP_ALLOWED_HOSTS", "value": "*"},
-                {"name": "MCP_PUBLIC_URL", "value": format!("https://{host}/mcp")},
-            ]);
-            manifest["spec"]["env"] = [known.as_array().cloned().unwrap_or_default(), env].concat().into();
+            kubectl::apply(space, &certificate(space, secret, host)?.to_string()).await?;
         }
         kubectl::apply(space, &manifest.to_string()).await?;
     }
     Ok(())
-}
-
-/// What `expose` asks for.
-async fn expose_by_hand(space: &Space, name: &str, expose: &Value) -> Result<()> {
-    let host = expose["host"].as_str().context("no host")?;
-    let object = if expose["gateway"].is_object() {
-        let mut object = route(name, host, "https", name);
-        object["spec"]["parentRefs"] = expose["gateway"]["parentRefs"].clone();
-        object["spec"]["rules"][0]["filters"] = expose["gateway"]["filters"].clone();
-        object
-    } else {
-        let mut object = ingress(name, host, name);
-        object["metadata"]["annotations"] = expose["ingress"]["annotations"].clone();
-        object["spec"]["tls"] = json!([{"hosts": [host], "secretName": expose["ingress"]["tls"]["secretName"]}]);
-        object
-    };
-    kubectl::apply(space, &object.to_string()).await
 }
 
 /// Somebody who says this in `Authorization`.
@@ -101,19 +73,19 @@ async fn refused(visitor: &Visitor) -> Result<()> {
 }
 
 pub async fn a_password_lets_in_through_ingress_and_gateway(world: Arc<World>) -> Result<()> {
-    let address = door(&world).await?;
+    front_door::open(&world).await?;
     let space = world.space("passwords").await?;
-    let _operator = space.operator(&[]).await?;
+    let _operator = front_door::operator(&space).await?;
     follow(&space, manifests("Names and passwords", &space)?).await?;
     for (heading, server, host) in [
         ("Through an Ingress", "search", "search-passwords.example.com"),
         ("Through a Gateway", "search-by-gateway", "gateway-passwords.example.com"),
     ] {
         follow(&space, manifests(heading, &space)?).await?;
-        space.until_ready_is(server, "True", "Ready").await?;
-        let url = format!("https://{host}/mcp");
-        let anonymous = Visitor::new(&url, address)?.trusting(&world.cluster.authority())?;
-        until_answered(&saying(&anonymous, &basic("ann:change-me")?)?).await.context(heading)?;
+        let url = until_open(&space, server, "Exposed").await.context(heading)?;
+        ensure!(url == format!("https://{host}/mcp"), "{url}");
+        let anonymous = visitor(&world, &url)?;
+        call(&saying(&anonymous, &basic("ann:change-me")?)?, "x").await.context(heading)?;
         refused(&anonymous).await.context(heading)?;
         refused(&saying(&anonymous, &basic("ann:guessed")?)?).await.context(heading)?;
     }
@@ -126,9 +98,9 @@ fn basic(user: &str) -> Result<String> {
 }
 
 pub async fn a_token_lets_in_and_who_has_none_learns_where_to_get_one(world: Arc<World>) -> Result<()> {
-    let address = door(&world).await?;
+    front_door::open(&world).await?;
     let space = world.space("tokens").await?;
-    let _operator = space.operator(&[]).await?;
+    let _operator = front_door::operator(&space).await?;
     let issuer = Issuer::start(world.cluster.host_address().context("there is no node")?).await?;
     load_oauth2_proxy(&world).await?;
     let local = |manifest: Value| -> Result<Value> {
@@ -137,14 +109,10 @@ pub async fn a_token_lets_in_and_who_has_none_learns_where_to_get_one(world: Arc
     };
     let guide = manifests("Tokens of an identity provider", &space)?;
     follow(&space, guide.into_iter().map(local).collect::<Result<_>>()?).await?;
-    space.until_ready_is("notes", "True", "Ready").await?;
-    let proxies = space.api::<Deployment>();
-    let ready = async || proxies.get("oauth2-proxy").await.ok()?.status?.ready_replicas;
-    space.until("oauth2-proxy is ready", ready).await?;
-
-    let url = "https://notes-tokens.example.com/mcp";
-    let anonymous = Visitor::new(url, address)?.trusting(&world.cluster.authority())?;
-    until_answered(&saying(&anonymous, &issuer.bearer("mcp")?)?).await?;
+    let url = until_open(&space, "notes", "Exposed").await?;
+    ensure!(url == "https://notes-tokens.example.com/mcp", "{url}");
+    let anonymous = visitor(&world, &url)?;
+    call(&saying(&anonymous, &issuer.bearer("mcp")?)?, "x").await?;
     refused(&anonymous).await?;
     refused(&saying(&anonymous, &issuer.bearer("another program")?)?).await?;
     let other = Issuer::start(world.cluster.host_address().context("there is no node")?).await?;
@@ -154,7 +122,10 @@ pub async fn a_token_lets_in_and_who_has_none_learns_where_to_get_one(world: Arc
         let (status, _, text) = anonymous.at(path)?.get().await?;
         ensure!(status == StatusCode::OK, "{path}: {status} {text}");
         let metadata: Value = serde_json::from_str(&text)?;
-        ensure!(metadata["resource"] == url && metadata["authorization_servers"] == json!([issuer.url]), "{text}");
+        ensure!(
+            metadata["resource"] == url.as_str() && metadata["authorization_servers"] == json!([issuer.url]),
+            "{text}"
+        );
     }
     let (status, ..) = anonymous.at("/.well-known/oauth-protected-resource/mcp/../../mcp")?.get().await?;
     ensure!(status == StatusCode::UNAUTHORIZED, "an open path leads to a closed one: {status}");

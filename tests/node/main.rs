@@ -6,10 +6,12 @@ mod support;
 mod authentication;
 mod databases;
 mod exposure;
+mod front_door;
 mod issuer;
 mod kubectl;
 mod sdks;
 mod serving;
+mod switching;
 mod trouble;
 mod verification;
 mod visitor;
@@ -49,8 +51,11 @@ fn main() -> ExitCode {
             0..0,
             tests![
                 exposure::streams_stay_open_for_minutes,
+                switching::a_ready_servers_url_answers_whatever_is_changed,
+                switching::what_is_taken_away_takes_the_url_along,
+                exposure::the_url_of_the_status_is_the_one_to_call,
+                exposure::what_is_refused_says_what_to_change,
                 exposure::fifty_calls_at_once_succeed,
-                exposure::tls_and_another_port_are_served,
                 authentication::a_password_lets_in_through_ingress_and_gateway,
                 authentication::a_token_lets_in_and_who_has_none_learns_where_to_get_one,
             ],

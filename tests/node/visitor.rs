@@ -36,6 +36,11 @@ impl Visitor {
         Ok(Self { url, address: address.into(), trusted: None, headers: HeaderMap::new() })
     }
 
+    /// The URL that it knows.
+    pub fn url(&self) -> String {
+        self.url.to_string()
+    }
+
     /// Trusts whom this authority signed, and nobody else.
     pub fn trusting(mut self, authority: &Path) -> Result<Self> {
         let mut roots = RootCertStore::empty();

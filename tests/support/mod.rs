@@ -192,6 +192,11 @@ impl Space {
 
     /// Starts an operator for this namespace, with the rights that `config/rbac` gives it there.
     pub async fn operator(&self, arguments: &[&str]) -> Result<Operator> {
+        self.operator_in(arguments, &[]).await
+    }
+
+    /// As [`Self::operator`], with variables in its environment.
+    pub async fn operator_in(&self, arguments: &[&str], environment: &[(&str, &Path)]) -> Result<Operator> {
         let user = format!("operator-{}-{}", self.name, operator::next_number());
         self.bind(&user, "ClusterRole", "landfall-operator").await?;
         self.bind(&user, "Role", "landfall-operator-leader-election").await?;
@@ -207,7 +212,7 @@ impl Space {
         if arguments.contains(&"api-server") {
             self.bind(&user, "ClusterRole", "landfall-operator-verify-through-api-server").await?;
         }
-        Operator::start(self, &user, arguments)
+        Operator::start(self, &user, arguments, environment)
     }
 
     /// Gives `user` a role in this namespace.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,10 +30,14 @@ pub struct Operator {
     log: PathBuf,
     kubeconfig: PathBuf,
     arguments: Vec<String>,
+    environment: Environment,
 }
 
+/// Variables that hold a path.
+type Environment = Vec<(String, PathBuf)>;
+
 impl Operator {
-    pub(super) fn start(space: &Space, user: &str, arguments: &[&str]) -> Result<Self> {
+    pub(super) fn start(space: &Space, user: &str, arguments: &[&str], environment: &[(&str, &Path)]) -> Result<Self> {
         let cluster = &space.world.cluster;
         let kubeconfig = cluster.kubeconfig_for(user, &[])?;
         let log = cluster.directory().join(format!("{user}.log"));
@@ -47,14 +51,16 @@ impl Operator {
             arguments.extend(["--verification-route", "none"].map(str::to_owned));
         }
         let world = Arc::clone(&space.world);
-        let (child, port) = spawn(&world, &kubeconfig, &log, &arguments)?;
-        Ok(Self { user: user.to_owned(), world, child, port, log, kubeconfig, arguments })
+        let environment: Vec<_> =
+            environment.iter().map(|(name, path)| ((*name).to_owned(), path.to_path_buf())).collect();
+        let (child, port) = spawn(&world, &kubeconfig, &log, &arguments, &environment)?;
+        Ok(Self { user: user.to_owned(), world, child, port, log, kubeconfig, arguments, environment })
     }
 
     /// Ends the process as a crash would, and starts it again as the same user.
     pub async fn restart(&mut self) -> Result<()> {
         self.child.kill().await?;
-        (self.child, self.port) = spawn(&self.world, &self.kubeconfig, &self.log, &self.arguments)?;
+        (self.child, self.port) = spawn(&self.world, &self.kubeconfig, &self.log, &self.arguments, &self.environment)?;
         Ok(())
     }
 
@@ -106,7 +112,13 @@ fn address(world: &World) -> Ipv4Addr {
     world.cluster.node_address().unwrap_or(Ipv4Addr::LOCALHOST)
 }
 
-fn spawn(world: &World, kubeconfig: &PathBuf, log: &PathBuf, arguments: &[String]) -> Result<(Child, u16)> {
+fn spawn(
+    world: &World,
+    kubeconfig: &PathBuf,
+    log: &PathBuf,
+    arguments: &[String],
+    environment: &Environment,
+) -> Result<(Child, u16)> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let log = File::options().create(true).append(true).open(log)?;
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_landfall"));
@@ -121,6 +133,7 @@ fn spawn(world: &World, kubeconfig: &PathBuf, log: &PathBuf, arguments: &[String
             "cluster.local",
         ])
         .args(arguments)
+        .envs(environment.iter().map(|(name, path)| (name, path)))
         .env("KUBECONFIG", kubeconfig);
     if world.cluster.node_address().is_some() {
         command = world.cluster.in_node_network(&command)?;

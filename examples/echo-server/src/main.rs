@@ -53,6 +53,9 @@ struct Serve {
     /// Port to listen on
     #[arg(long, env = "PORT", default_value_t = 3001)]
     port: u16,
+    /// Path of the endpoint, a trailing slash included
+    #[arg(long, value_name = "PATH", default_value = PATH)]
+    path: String,
     /// Hosts that clients may name, comma separated; `*` or nothing allows all
     #[arg(long, env = "MCP_ALLOWED_HOSTS", value_name = "HOSTS")]
     allowed_hosts: Option<String>,
@@ -115,7 +118,7 @@ async fn run(serve: Serve) -> Result<ExitCode> {
 
     let listener = server::bind(SocketAddr::new(serve.listen, serve.port)).await?;
     let address = listener.local_addr().context("no local address")?;
-    eprintln!("echo-server listens on http://{address}{PATH}, instance {instance:?}");
+    eprintln!("echo-server listens on http://{address}{}, instance {instance:?}", serve.path);
     if let Some(code) = serve.exit_after_start {
         eprintln!("echo-server fails with code {code}, as --exit-after-start asks");
         return Ok(ExitCode::from(code));
@@ -128,7 +131,7 @@ async fn run(serve: Serve) -> Result<ExitCode> {
     });
     let mut toggle = signal(SignalKind::user_defined1()).context("cannot wait for SIGUSR1")?;
     let toggled = fault.clone();
-    let options = Options { hosts, fault, metadata };
+    let options = Options { hosts, path: serve.path, fault, metadata };
     let toggling = tokio::spawn(async move {
         while toggle.recv().await.is_some() {
             if let Some(fault) = &toggled {

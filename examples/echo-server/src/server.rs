@@ -20,12 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{fault::Fault, tools::EchoServer};
 
-/// The path at which MCP is served.
+/// The path at which MCP is served unless told otherwise.
 pub const PATH: &str = "/mcp";
 
-/// Where clients look for what to sign in to, for the whole host or for [`PATH`] alone (RFC 9728).
-const METADATA_PATHS: [&str; 2] =
-    ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"];
+/// Where clients look for what to sign in to, for the whole host; for one path it stands behind this (RFC 9728).
+const METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
 
 /// How long open answers may take to end once the server was told to stop. Far
 /// below the 30 s that Kubernetes grants, so that a rollout never waits for it.
@@ -67,6 +66,8 @@ impl AllowedHosts {
 #[derive(Debug, Clone)]
 pub struct Options {
     pub hosts: AllowedHosts,
+    /// Path of the endpoint; no other is.
+    pub path: String,
     pub fault: Option<Arc<Fault>>,
     /// What tells clients where to sign in, if they have to: JSON as in RFC 9728.
     pub metadata: Option<String>,
@@ -75,8 +76,8 @@ pub struct Options {
 impl Options {
     /// For everybody who names one of these hosts.
     #[must_use]
-    pub const fn open_to(hosts: AllowedHosts) -> Self {
-        Self { hosts, fault: None, metadata: None }
+    pub fn open_to(hosts: AllowedHosts) -> Self {
+        Self { hosts, path: PATH.to_owned(), fault: None, metadata: None }
     }
 }
 
@@ -122,7 +123,7 @@ fn spawn(stream: TcpStream, service: Service, options: Arc<Options>, connections
         async move {
             match faulty {
                 Some(response) => Ok::<_, Infallible>(response),
-                None => Ok(answer(&service, options.metadata.as_deref(), request).await),
+                None => Ok(answer(&service, &options, request).await),
             }
         }
     });
@@ -134,17 +135,18 @@ fn spawn(stream: TcpStream, service: Service, options: Arc<Options>, connections
     });
 }
 
-async fn answer(service: &Service, metadata: Option<&str>, request: Request<Incoming>) -> Response<Body> {
+async fn answer(service: &Service, options: &Options, request: Request<Incoming>) -> Response<Body> {
     let path = request.uri().path();
-    if path == PATH {
+    if path == options.path {
         return service.handle(request).await;
     }
-    if let Some(metadata) = metadata.filter(|_| METADATA_PATHS.contains(&path)) {
-        let mut response = Response::new(Full::new(Bytes::from(metadata.to_owned())).boxed());
+    let is_metadata = path.strip_prefix(METADATA_PATH).is_some_and(|rest| rest.is_empty() || rest == options.path);
+    if let Some(metadata) = options.metadata.clone().filter(|_| is_metadata) {
+        let mut response = Response::new(Full::new(Bytes::from(metadata)).boxed());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         return response;
     }
-    let hint = format!("MCP is served at {PATH}\n");
+    let hint = format!("MCP is served at {}\n", options.path);
     let mut response = Response::new(Full::new(Bytes::from(hint)).boxed());
     *response.status_mut() = StatusCode::NOT_FOUND;
     response

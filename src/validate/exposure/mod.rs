@@ -45,10 +45,13 @@ pub struct Obstacle {
 impl ExposurePlan {
     /// The URL under which the server is to be found, as far as can be told by now.
     pub(super) fn expected_url(&self, namespace: &str) -> String {
-        self.public_url.clone().unwrap_or_else(|| {
-            let (is_tls, port) = self.way.expected(&self.host, namespace);
-            self.url(is_tls, port)
-        })
+        self.public_url.clone().unwrap_or_else(|| self.route_url(namespace))
+    }
+
+    /// The same of the route itself, whatever sits in front of it.
+    pub(super) fn route_url(&self, namespace: &str) -> String {
+        let (is_tls, port) = self.way.expected(&self.host, namespace);
+        self.url(is_tls, port)
     }
 
     /// URL of the MCP endpoint on this host. The path is used exactly as written; the port is left out

@@ -208,6 +208,19 @@ fn a_public_url_is_used_as_written() {
 }
 
 #[test]
+fn a_server_is_called_by_the_name_of_its_route_too() {
+    let allowed = |expose: &Value| {
+        let env = checked(expose, front("x"), &platform()).expect("valid").pod.env;
+        let hosts = env.into_iter().find(|it| it.name == "MCP_ALLOWED_HOSTS").and_then(|it| it.value);
+        hosts.expect("told").split(',').skip_while(|it| *it != "127.0.0.1:3001").skip(1).map(str::to_owned).collect()
+    };
+    let hosts: Vec<_> = allowed(&json!({"publicUrl": "https://a.example:8443"}));
+    assert_eq!(hosts, ["a.example", "a.example:8443", "echo.team.mcp.example.com"]);
+    let hosts: Vec<_> = allowed(&json!({}));
+    assert_eq!(hosts, ["echo.team.mcp.example.com"]);
+}
+
+#[test]
 fn sessions_that_get_lost_are_told() {
     let risk = |more: Value, controller: &str| {
         let mut spec = smallest_with(&json!({"expose": {}}));
