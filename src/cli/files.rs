@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::api::MCPServer;
 use crate::manifest::{self, Document, Objects};
-use crate::references::{References, Running};
+use crate::references::{Front, GatewayApi, References, Running};
 use crate::settings::{Platform, Settings};
 use crate::validate::{Problems, ValidatedServer, validate};
 
@@ -73,7 +73,8 @@ impl Args {
 }
 
 impl Files {
-    /// What the operator would make of a server, if it was stored and its dependencies were ready.
+    /// What the operator would make of a server, if it was stored, its dependencies were ready, and the
+    /// cluster had the Gateway API.
     pub(super) fn validate(&self, mut server: MCPServer) -> Result<ValidatedServer, Problems> {
         let namespace = server.metadata.namespace.get_or_insert_with(|| self.namespace.clone()).clone();
         server.metadata.uid.get_or_insert_with(|| super::NO_UID.into());
@@ -83,7 +84,8 @@ impl Files {
             .iter()
             .map(|it| (format!("{}-{}", server.name_any(), it.name), Running { hash: None, is_ready: true }));
         let look_up = |source, name: &str| self.objects.look_up(source, &namespace, name);
-        let references = References::gather(&server.spec, look_up).with_workloads(ready.collect());
+        let front = Front { gateway_api: GatewayApi::Served, ..Front::default() };
+        let references = References::gather(&server.spec, look_up).with_workloads(ready.collect()).with_front(front);
         validate(&server, &references, &self.platform)
     }
 }

@@ -147,6 +147,12 @@ fn a_server_is_rendered_with_all_its_children() -> Result<()> {
         call(&["render", "-f", "config/samples/dot-ai.yaml", "-n", "dot-ai", "--allow-cluster-rules"], "")?.output
             == called.output
     );
+    let gateway = call(&["render", "-f", "config/samples/dot-ai-2.yaml", "--allow-cluster-rules"], "")?;
+    ensure!(
+        gateway.output.contains("kind: HTTPRoute"),
+        "a cluster is taken to have the Gateway API: {}",
+        gateway.output
+    );
     Ok(())
 }
 
