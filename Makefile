@@ -39,7 +39,7 @@ test-versions: requirements ## The tests on a real API server, on each other Kub
 unit: ## Only what needs no cluster.
 	@cargo test --locked --workspace --lib --bins
 
-bench: requirements ## Measures how soon a server is Ready once a client can use it, over 20 servers on a real node.
+bench: requirements ## Measures how soon a server is Ready once a client can use it, and what the way in costs, on a real node.
 	@LANDFALL_BENCH=1 cargo test --quiet --locked --test node
 
 fuzz: ## Feeds the readers of specs and replies with anything, a minute each. SECONDS=600: longer. Needs cargo-fuzz and nightly.

@@ -9,6 +9,7 @@ mod exposure;
 mod front_door;
 mod issuer;
 mod kubectl;
+mod latency;
 mod sdks;
 mod serving;
 mod switching;
@@ -80,6 +81,9 @@ fn main() -> ExitCode {
     }
     if std::env::var_os("LANDFALL_BENCH").is_some() {
         tests = tests![verification::bench_ready_after_the_first_call];
+        if landfall_cluster::missing_for_front_door().is_none() {
+            tests.extend(tests![latency::bench_the_way_in_is_the_proxys_alone]);
+        }
     }
     support::run(Size::Node, tests, |world| Box::pin(load_images(world)))
 }

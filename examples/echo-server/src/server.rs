@@ -117,6 +117,8 @@ fn mcp_service(tools: EchoServer, hosts: AllowedHosts, stop: &CancellationToken)
 }
 
 fn spawn(stream: TcpStream, service: Service, options: Arc<Options>, connections: &GracefulShutdown) {
+    // The events of an answer are small: each would wait for the peer to acknowledge the one before, 40 ms.
+    let _ = stream.set_nodelay(true);
     let handle = service_fn(move |request: Request<Incoming>| {
         let (service, options) = (service.clone(), Arc::clone(&options));
         let faulty = options.fault.as_ref().and_then(|fault| fault.answer(request.method()));
