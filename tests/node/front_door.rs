@@ -101,12 +101,12 @@ pub fn visitor(world: &World, url: &str) -> Result<Visitor> {
     Visitor::new(url, address)?.trusting(&world.cluster.authority())
 }
 
-/// Calls a tool as clients do, who begin anew where an answer was cut or a session is gone with its pod. On a
-/// busy machine a proxy made with Go cuts one answer in some thousand: it hangs up on a server that
-/// answers before it is done with the question (golang/go#40747).
+/// Calls a tool as clients do, who begin anew where an answer was cut or a session is gone with its pod. A
+/// proxy made with Go may hang up on a server that answers before it is done with the question
+/// (golang/go#40747): on a busy machine of two cores, on one in twenty of any server.
 pub async fn call(visitor: &Visitor, message: &str) -> Result<()> {
     let arguments = json!({"message": message});
-    for _ in 0..5 {
+    for _ in 0..CUTS {
         match visitor.call("echo", &arguments).await {
             Ok(answer) => {
                 ensure!(answer == message, "{message} was answered {answer}");
@@ -116,8 +116,11 @@ pub async fn call(visitor: &Visitor, message: &str) -> Result<()> {
             Err(error) => return Err(error),
         }
     }
-    bail!("five answers of {} were cut", visitor.url())
+    bail!("{CUTS} answers of {} were cut", visitor.url())
 }
+
+/// More in a row are no chance.
+const CUTS: usize = 12;
 
 pub fn is_begun_anew(error: &anyhow::Error) -> bool {
     let text = format!("{error:#}");
