@@ -12,6 +12,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::settings::Shard;
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -21,12 +23,17 @@ pub struct Metrics {
     status_writes: Family<ByResult, Counter>,
     events: Family<ByResult, Counter>,
     watch_errors: Family<ByKind, Counter>,
-    leader: Gauge,
+    leader: Family<ByShard, Gauge>,
     verifications: Family<ByReason, Counter>,
     verification_seconds: Histogram,
     servers: Family<ByReadiness, Gauge>,
     /// What was last said of each server, by uid.
     readiness: Mutex<HashMap<String, String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByShard {
+    shard: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -66,7 +73,7 @@ impl Default for Metrics {
             status_writes: Family::default(),
             events: Family::default(),
             watch_errors: Family::default(),
-            leader: Gauge::default(),
+            leader: Family::default(),
             verifications: Family::default(),
             verification_seconds: Histogram::new(exponential_buckets(0.002, 2.5, 11)),
             servers: Family::default(),
@@ -119,9 +126,10 @@ impl Metrics {
         self.watch_errors.get_or_create(&ByKind { kind: kind.into() }).inc();
     }
 
-    /// This process began or ceased to work.
-    pub fn leads(&self, leads: bool) {
-        self.leader.set(leads.into());
+    /// This process works, or waits to.
+    pub fn leads(&self, shard: Option<Shard>, leads: bool) {
+        let shard = shard.map(|it| it.index().to_string());
+        self.leader.get_or_create(&ByShard { shard }).set(leads.into());
     }
 
     /// A conversation with a server ended.

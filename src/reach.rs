@@ -17,6 +17,9 @@ pub trait Reach: Sized {
     /// The objects of a kind in one namespace, or in all; what is the cluster's is in none.
     fn api<K: Resource<DynamicType = (), Scope = Self>>(client: Client, namespace: Option<&str>) -> Api<K>;
 
+    /// Namespace that an object is in, or that it was made for.
+    fn namespace_of(object: &impl Resource) -> Option<String>;
+
     /// Namespace and name of the server that an object without an owner was made for, by what it
     /// says of itself.
     fn server_of(object: &impl Resource) -> Option<(String, String)>;
@@ -32,6 +35,10 @@ impl Reach for NamespaceResourceScope {
         }
     }
 
+    fn namespace_of(object: &impl Resource) -> Option<String> {
+        object.namespace()
+    }
+
     fn server_of(object: &impl Resource) -> Option<(String, String)> {
         let server = object.labels().get(labels::INSTANCE)?;
         Some((object.namespace()?, server.clone()))
@@ -43,6 +50,10 @@ impl Reach for ClusterResourceScope {
 
     fn api<K: Resource<DynamicType = (), Scope = Self>>(client: Client, _: Option<&str>) -> Api<K> {
         Api::all(client)
+    }
+
+    fn namespace_of(object: &impl Resource) -> Option<String> {
+        Self::server_of(object).map(|(namespace, _)| namespace)
     }
 
     fn server_of(object: &impl Resource) -> Option<(String, String)> {

@@ -2,8 +2,10 @@
 //! of the same name. Read once, checked, and shown by `--print-settings`.
 
 mod server_defaults;
+mod shard;
 
 pub use server_defaults::ServerDefaults;
+pub use shard::Shard;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -20,6 +22,12 @@ pub struct Settings {
     /// Namespaces to serve, separated by commas. Default: all.
     #[arg(long, env = "LANDFALL_NAMESPACES", value_delimiter = ',', value_parser = namespace)]
     pub namespaces: Vec<String>,
+
+    /// Serves one share of the namespaces and leaves the others to as many more operators: INDEX/COUNT,
+    /// such as 0/3, 1/3 and 2/3. By the name of a namespace alone it is decided which share it is in.
+    /// Default: all of them.
+    #[arg(long, env = "LANDFALL_SHARD")]
+    pub shard: Option<Shard>,
 
     /// DNS domain of the cluster's Services. Default: found in /etc/resolv.conf, else cluster.local.
     #[arg(long, env = "LANDFALL_CLUSTER_DOMAIN")]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::Shutdown;
 use crate::settings::Settings;
 
-/// Name of the Lease.
+/// Name of the Lease, and what the names of the Leases of shards begin with.
 const LEASE: &str = "landfall";
 
 /// How long it holds unless it is renewed. Another replica sees a renewal, and later the end, up to
@@ -36,8 +36,9 @@ pub(super) async fn run(
     }
     let namespace = namespace(&client, settings);
     let identity = identity();
-    tracing::info!(%namespace, lease = LEASE, %identity, "waiting to be the leader");
-    let election = LeaderElection::new(client, &namespace, LEASE, &identity)
+    let lease = lease(settings);
+    tracing::info!(%namespace, %lease, %identity, "waiting to be the leader");
+    let election = LeaderElection::new(client, &namespace, &lease, &identity)
         .with_lease_duration(DURATION)
         .with_renew_deadline(RENEWAL)
         .with_retry_period(RETRY);
@@ -57,6 +58,11 @@ pub(super) async fn run(
         result = election.with_lease(work) => result.context("the Lease was lost to another replica")?,
         () = stopped_waiting => Ok(()),
     }
+}
+
+/// Each shard has a leader of its own.
+fn lease(settings: &Settings) -> String {
+    settings.shard.map_or_else(|| LEASE.to_owned(), |shard| format!("{LEASE}-{}", shard.index()))
 }
 
 /// The operator's own namespace, where its Lease is.

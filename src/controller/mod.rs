@@ -17,6 +17,7 @@ mod reconcile;
 mod references;
 mod report;
 mod routes;
+mod selection;
 
 pub use health::{Health, serve};
 pub use installed::resource_problem;
@@ -29,7 +30,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
 use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::watcher::{self, watcher};
+use kube::runtime::watcher;
 use kube::runtime::{Controller, PredicateConfig, WatchStreamExt, controller, predicates};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -52,6 +53,7 @@ use context::Context;
 use front::{Classes, FrontCache};
 use gateway_api::Presence;
 use references::Target;
+use selection::{Selection, everything, paged};
 
 /// Ends when the operator shall stop.
 pub type Shutdown = Shared<BoxFuture<'static, ()>>;
@@ -68,6 +70,7 @@ pub async fn run(
     health: Arc<Health>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    health.metrics.leads(settings.shard, false);
     // Before waiting for the Lease: a new version without its resource is not ready, so that an
     // upgrade leaves the one before at work.
     tokio::select! {
@@ -91,7 +94,7 @@ pub async fn run(
     let metrics = Arc::clone(&health.metrics);
     let work = try_join_all(scopes.map(|scope| scope.run(shutdown.clone())));
     let work = async {
-        metrics.leads(true);
+        metrics.leads(settings.shard, true);
         work.await.map(drop)
     };
     leader::run(client, settings, work, shutdown.clone()).await
@@ -143,8 +146,9 @@ impl Scope {
     fn watch_servers(&self, context: &Arc<Context>) -> Servers {
         let (reader, writer) = reflector::store();
         let context = Arc::clone(context);
-        let changes = watcher(self.api(), watcher::Config::default())
-            .default_backoff()
+        let changes = Selection::from(watcher::Config::default())
+            .of(self.settings.shard)
+            .watch(self.api())
             .modify(|server: &mut DeserializeGuard<MCPServer>| server.managed_fields_mut().clear())
             .reflect(writer)
             .inspect(move |event| {
@@ -167,14 +171,16 @@ impl Scope {
                 }
                 let (context, of) = (Arc::clone(self.1), Arc::clone(self.1));
                 let concerns_others = K::REFERRED_TO_AS.is_some() || K::IS_ROUTE;
-                let config = if concerns_others { everything() } else { self.0.managed::<K>() };
+                let selection = if concerns_others { everything() } else { self.0.managed::<K>() };
+                // Hosts are the whole cluster's.
+                let selection = selection.of(self.0.settings.shard.filter(|_| !K::IS_ROUTE));
                 let presence = self.0.gateway_api.clone();
                 let known = async move {
                     if K::MAY_BE_UNKNOWN {
                         presence.served().await;
                     }
                 };
-                let changes = self.0.changes::<K>(&config, K::trim, move |event| {
+                let changes = self.0.changes::<K>(selection, K::trim, move |event| {
                     K::of(&*context.applier.caches).observe(event);
                     context.references.observe(event);
                 });
@@ -192,7 +198,8 @@ impl Scope {
     /// Pods are nobody's wish, but they know why a server does not come up.
     fn watch_pods(&self, controller: Servers, context: &Arc<Context>) -> Servers {
         let pods = Arc::clone(&context.pods);
-        let changes = self.changes(&self.managed::<PodView>(), |_| (), move |event| pods.observe(event));
+        let selection = self.managed::<PodView>().of(self.settings.shard);
+        let changes = self.changes(selection, |_| (), move |event| pods.observe(event));
         controller.watches_stream(changes, |pod: PodView| {
             let (namespace, server) = NamespaceResourceScope::server_of(&pod)?;
             Some(ServerRef::new(&server).within(&namespace))
@@ -206,9 +213,9 @@ impl Scope {
         }
         let cache = Arc::clone(context);
         // Helm keeps its releases in Secrets: large, many, and never referred to.
-        let config = everything().fields("type!=helm.sh/release.v1");
+        let selection = Selection::from(paged().fields("type!=helm.sh/release.v1")).of(self.settings.shard);
         let changes = self.changes(
-            &config,
+            selection,
             |_| (),
             move |event| {
                 if let Some(secrets) = &cache.references.secrets {
@@ -264,7 +271,7 @@ impl Scope {
             }
         };
         let api = K::Scope::api(self.client.clone(), None);
-        let changes = self.changes_of(api, &everything(), |_| (), note);
+        let changes = self.changes_of(api, everything(), |_| (), note);
         // A gateway counts its routes in its status: that alone concerns nobody. One that is gone has
         // no content, whatever was seen of it last.
         let (there, mut seen) = (Arc::clone(context), HashMap::new());
@@ -286,20 +293,20 @@ impl Scope {
     /// Changes of a kind in what is served, each noted in a cache before it triggers anything.
     fn changes<K>(
         &self,
-        config: &watcher::Config,
+        selection: Selection,
         trim: fn(&mut K),
         note: impl Fn(&watcher::Event<K>) + Send + 'static,
     ) -> impl Stream<Item = watcher::Result<K>> + Send + 'static
     where
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
-        self.changes_of(self.api::<K>(), config, trim, note)
+        self.changes_of(self.api::<K>(), selection, trim, note)
     }
 
     fn changes_of<K>(
         &self,
         api: Api<K>,
-        config: &watcher::Config,
+        selection: Selection,
         trim: fn(&mut K),
         note: impl Fn(&watcher::Event<K>) + Send + 'static,
     ) -> impl Stream<Item = watcher::Result<K>> + Send + 'static
@@ -307,8 +314,8 @@ impl Scope {
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
         let metrics = Arc::clone(&self.health.metrics);
-        watcher(api, config.clone())
-            .default_backoff()
+        selection
+            .watch(api)
             .modify(move |object| {
                 object.managed_fields_mut().clear();
                 trim(object);
@@ -325,14 +332,13 @@ impl Scope {
     }
 
     /// Only what carries our label: the rest of the cluster costs nothing.
-    fn managed<K: Resource<DynamicType = (), Scope: Reach>>(&self) -> watcher::Config {
+    fn managed<K: Resource<DynamicType = (), Scope: Reach>>(&self) -> Selection {
         let ours = format!("{}={}", labels::MANAGED_BY, labels::LANDFALL);
-        match &self.namespace {
-            Some(namespace) if K::Scope::IS_CLUSTER_WIDE => {
-                everything().labels(&format!("{ours},{}={namespace}", labels::NAMESPACE))
-            }
-            _ => everything().labels(&ours),
-        }
+        let labels = match &self.namespace {
+            Some(namespace) if K::Scope::IS_CLUSTER_WIDE => format!("{ours},{}={namespace}", labels::NAMESPACE),
+            _ => ours,
+        };
+        paged().labels(&labels).into()
     }
 }
 
@@ -371,9 +377,4 @@ fn content<K: Resource + Serialize + Clone>(object: &K) -> u64 {
     let mut hasher = DefaultHasher::new();
     serde_json::to_string(&object).unwrap_or_default().hash(&mut hasher);
     hasher.finish()
-}
-
-/// Lists come in pages, so that a large cluster's first list is never in memory as a whole.
-fn everything() -> watcher::Config {
-    watcher::Config::default().page_size(500)
 }

@@ -19,6 +19,7 @@ mod rollout;
 mod rules;
 mod samples;
 mod scaling;
+mod sharding;
 mod storage;
 mod trouble;
 
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         dependencies::what_somebody_changes_of_a_database_comes_back,
         dependencies::every_preset_is_taken_under_restricted_pod_security,
         process::only_its_namespaces_are_served,
+        sharding::each_namespace_has_one_operator,
         process::a_signal_ends_it_in_good_order,
     ];
     support::run(Size::ControlPlane, tests, |_| Box::pin(async { Ok(()) }))

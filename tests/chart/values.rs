@@ -16,6 +16,7 @@ pub fn every_setting_of_the_operator_is_a_value(charts: &Charts) -> Result<()> {
     // Each differs from its default, so that none is there by chance.
     let mut values = json!({
         "namespaces": ["team-a", "team-b"],
+        "shards": 1,
         "clusterDomain": "corp.example",
         "watchSecrets": true,
         "allowClusterRules": false,
@@ -43,6 +44,9 @@ pub fn every_setting_of_the_operator_is_a_value(charts: &Charts) -> Result<()> {
     // These two exclude each other.
     values["namespaces"] = json!([]);
     values["allowClusterRules"] = json!(true);
+    // So do these.
+    values["leaderElection"] = json!(true);
+    values["shards"] = json!(3);
     is_understood(charts, &values)
 }
 
@@ -60,6 +64,10 @@ fn is_understood(charts: &Charts, values: &Value) -> Result<()> {
     for name in FIXED {
         settings.remove(name);
     }
+    // Each operator knows its own shard, and by it how many there are.
+    let shard = settings.remove("shard").context("no shard")?;
+    let count = shard.as_str().map_or(Some(1), |it| it.strip_prefix("0/")?.parse().ok());
+    settings.insert("shards".into(), json!(count));
     ensure!(json!(settings) == *values, "the operator understood {}", json!(settings));
     Ok(())
 }
