@@ -171,6 +171,8 @@ pub async fn a_browser_shows_the_page_and_hostile_words_do_no_harm(world: Arc<Wo
 async fn look(browser: &Browser, address: SocketAddr, folder: &Path) -> Result<()> {
     let url = format!("http://{address}/");
     browser.open(&url).await?;
+    // It leaves a client's configuration open, to be looked at, too.
+    fields_are_selected_by_a_click(browser).await?;
     for (width, scheme) in [(360, "light"), (1280, "light"), (1280, "dark")] {
         browser.show(width, scheme).await?;
         let faults = browser.evaluate(FAULTS).await?;
@@ -181,7 +183,6 @@ async fn look(browser: &Browser, address: SocketAddr, folder: &Path) -> Result<(
     }
     is_harmless(browser).await.context("hostile words")?;
     links_lead_where_they_should(browser).await?;
-    fields_are_selected_by_a_click(browser).await?;
 
     browser.open(&format!("{url}?limit=3")).await?;
     browser.click("a[rel=next]").await?;
@@ -217,7 +218,7 @@ const behind = element => {
 };
 for (const it of document.querySelectorAll('h1, h2, p, dt, dd, pre, span, a, summary, input, button')) {
   const box = it.getBoundingClientRect();
-  if (box.width === 0) continue;
+  if (!it.checkVisibility()) continue;
   const name = `${it.tagName} ${it.textContent.slice(0, 20)}`;
   if (box.left < 0 || box.right > window.innerWidth) faults.push(`sticks out: ${name}`);
   const style = getComputedStyle(it);
@@ -287,5 +288,6 @@ async fn fields_are_selected_by_a_click(browser: &Browser) -> Result<()> {
     let headers = json!({"Authorization": "Bearer ${SEARCH_TOKEN}"});
     let entry = json!({"type": "http", "url": "https://search.mcp.example.com/mcp", "headers": headers});
     ensure!(read == json!({"mcpServers": {"search": entry}}), "{read}");
+    browser.evaluate("getSelection().removeAllRanges()").await?;
     Ok(())
 }
