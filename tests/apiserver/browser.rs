@@ -95,7 +95,8 @@ impl Browser {
 
     /// The window becomes so wide, and the page light or dark.
     pub async fn show(&self, width: u32, scheme: &str) -> Result<()> {
-        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        // On a phone, the bar beside the page takes no room.
+        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
         self.command("Emulation.setDeviceMetricsOverride", &size).await?;
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.command("Emulation.setEmulatedMedia", &media).await?;
