@@ -8,7 +8,7 @@ use landfall_cluster::image::{Image, Layer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use crate::front_door::{self, call, certificate, until_open, visitor};
+use crate::front_door::{self, call, certificate, persistently, until_open, visitor};
 use crate::issuer::Issuer;
 use crate::support::{Space, World};
 use crate::visitor::Visitor;
@@ -65,8 +65,8 @@ fn saying(anonymous: &Visitor, authorization: &str) -> Result<Visitor> {
 }
 
 async fn refused(visitor: &Visitor) -> Result<()> {
-    match visitor.initialize().await {
-        Ok(_) => bail!("let in without credentials"),
+    match persistently(async || visitor.initialize().await.map(drop)).await {
+        Ok(()) => bail!("let in without credentials"),
         Err(error) => ensure!(format!("{error:#}").contains("401 Unauthorized"), "{error:#}"),
     }
     Ok(())
