@@ -72,8 +72,9 @@ pub async fn a_reader_gets_what_they_say(node: &Node, charts: &Charts) -> Result
     let (first, apart, last) = (take(|it| it == FIRST)?, take(|it| it == APART)?, take(|it| it == LAST)?);
     let others = take(|_| true)?;
     let mut readings = vec![read(first)?];
-    let both =
-        std::thread::scope(|scope| [scope.spawn(|| read(apart)), scope.spawn(|| read(others))].map(|it| it.join()));
+    let both = std::thread::scope(|scope| {
+        [scope.spawn(|| read(apart)), scope.spawn(|| read(others))].map(std::thread::ScopedJoinHandle::join)
+    });
     for reading in both {
         readings.push(reading.map_err(|_| anyhow!("a reader panicked"))??);
     }
@@ -133,7 +134,7 @@ fn shell(node: &Node, charts: &Charts, document: &str) -> Result<Shell> {
         ("KUBECONFIG", kubeconfig.display().to_string()),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value)).to_vec();
-    let patience = Duration::from_secs(120);
+    let patience = Duration::from_mins(2);
     let replace = vec![(image.to_owned(), ours.to_owned())];
     Ok(Shell { folder, environment, patience, replace, background: RefCell::default() })
 }
