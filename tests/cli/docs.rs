@@ -73,7 +73,8 @@ fn what_is_not_run_says_why() -> Result<()> {
 #[test]
 fn every_link_leads_somewhere() -> Result<()> {
     let mut count = 0;
-    for Document { path, .. } in documents()? {
+    // The charts' are shown elsewhere, too, where nothing of the repository is.
+    for Document { path, .. } in documents()?.into_iter().filter(|it| !it.path.starts_with("charts/")) {
         let file = root().join(&path);
         let text = prose(&fs::read_to_string(&file)?);
         for link in links(&text).into_iter().filter(|it| !it.contains("://")) {

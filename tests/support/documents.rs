@@ -103,7 +103,15 @@ impl Document {
 
 /// The documents that have commands: all there are.
 pub fn documents() -> Result<Vec<Document>> {
-    let mut paths = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    let mut paths = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "charts/landfall/README.md",
+        "charts/landfall-crds/README.md",
+        "examples/echo-server/README.md",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     for file in fs::read_dir(root().join("docs"))? {
         let name = file?.file_name().to_string_lossy().into_owned();
         if Path::new(&name).extension().is_some_and(|it| it == "md") {
