@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
 use kube::runtime::watcher;
 use serde::{Serialize, de::DeserializeOwned};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::marker::PhantomData;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -132,6 +132,14 @@ impl<K: Resource, F: Form<K>> Cache<K, F> {
     pub fn group(&self, group: &str) -> Vec<Arc<K>> {
         let state = self.read();
         state.groups.get(group).into_iter().flatten().filter_map(|key| state.object(key)).collect()
+    }
+
+    /// All objects, by group and name.
+    pub fn all(&self) -> BTreeMap<(String, String), Arc<K>> {
+        let state = self.read();
+        let objects = state.objects.iter();
+        let objects = objects.map(|(key, it)| Some(((it.group.to_string(), key.0.to_string()), it.form.object()?)));
+        objects.flatten().collect()
     }
 
     /// Whether the first list is complete.

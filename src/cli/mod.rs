@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod catalog;
 mod cluster;
 mod connect;
 mod doctor;
@@ -42,6 +43,8 @@ enum Command {
     Status(status::Args),
     /// Prints what an MCP client has to be told to use a server, or tells it.
     Connect(connect::Args),
+    /// Prints the servers that are ready, in the form of the MCP registry's API.
+    Catalog(catalog::Args),
     /// Makes servers of what a client's configuration, a compose file or another operator runs.
     Import(import::Args),
     /// Says what is wrong with the servers in files, without a cluster.
@@ -84,6 +87,7 @@ impl Cli {
             Command::Operator(args) => operator::run(*args).await?,
             Command::Status(args) => return status::run(&args).await,
             Command::Connect(args) => connect::run(&args).await?,
+            Command::Catalog(args) => catalog::run(&args).await?,
             Command::Import(args) => return Ok(import::run(&args)),
             Command::Validate(args) => return validate::run(&args),
             Command::Render(args) => render::run(&args).await?,
