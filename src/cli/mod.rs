@@ -19,7 +19,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::api::crd;
+use crate::api::{crd, reference};
 
 /// Stands for the uid of a server that no API server has stored.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
@@ -56,7 +56,11 @@ enum Command {
     /// Looks whether a cluster has what Landfall and its servers need.
     Doctor(doctor::Args),
     /// Prints the CustomResourceDefinition, for `kubectl apply --server-side -f -`.
-    Crd,
+    Crd {
+        /// Prints a page about its fields instead, in Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Prints what a shell needs to complete commands.
     Completions {
         /// Which shell
@@ -93,7 +97,8 @@ impl Cli {
             Command::Render(args) => render::run(&args).await?,
             Command::Probe(args) => probe::run(args).await?,
             Command::Doctor(args) => return doctor::run(&args).await,
-            Command::Crd => print!("{}", crd::mcpserver_crd_yaml()?),
+            Command::Crd { markdown: false } => print!("{}", crd::mcpserver_crd_yaml()?),
+            Command::Crd { markdown: true } => print!("{}", reference::markdown()?),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Self::command(), "landfall", &mut script);
