@@ -20,6 +20,7 @@ mod references;
 mod report;
 mod routes;
 mod selection;
+mod stored;
 
 pub use health::{Health, serve};
 pub use installed::resource_problem;
@@ -30,7 +31,6 @@ use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
 use kube::api::Api;
-use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher;
 use kube::runtime::{Controller, PredicateConfig, WatchStreamExt, controller, predicates};
@@ -43,9 +43,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::api::MCPServer;
-use crate::cache::{Cache, owner};
+use crate::cache::{Cache, Whole, owner};
 use crate::children::{Child, Children, Make, Nothing};
 use crate::labels;
+use crate::lean::Lean;
 use crate::observe::PodView;
 use crate::reach::Reach;
 use crate::references::{ObjectName, Source};
@@ -57,12 +58,13 @@ use front::{Classes, FrontCache};
 use gateway_api::Presence;
 use references::Target;
 use selection::{Selection, everything, paged};
+use stored::StoredServer;
 
 /// Ends when the operator shall stop.
 pub type Shutdown = Shared<BoxFuture<'static, ()>>;
 
-type Servers = Controller<DeserializeGuard<MCPServer>>;
-type ServerRef = ObjectRef<DeserializeGuard<MCPServer>>;
+type Servers = Controller<StoredServer>;
+type ServerRef = ObjectRef<StoredServer>;
 
 /// Runs the operator until `shutdown` ends, on a cluster that has these groups of kinds.
 pub async fn run(
@@ -149,10 +151,9 @@ impl Scope {
     fn watch_servers(&self, context: &Arc<Context>) -> Servers {
         let (reader, writer) = reflector::store();
         let context = Arc::clone(context);
-        let changes = Selection::from(watcher::Config::default())
+        let changes = Selection::from(paged())
             .of(self.settings.shard)
-            .watch(self.api())
-            .modify(|server: &mut DeserializeGuard<MCPServer>| server.managed_fields_mut().clear())
+            .watch::<StoredServer>(self.api())
             .reflect(writer)
             .inspect(move |event| {
                 if let Ok(watcher::Event::Delete(server)) = event {
@@ -253,7 +254,7 @@ impl Scope {
         &self,
         controller: Servers,
         context: &Arc<Context>,
-        cache: fn(&Classes) -> &Cache<K>,
+        cache: fn(&Classes) -> &Cache<K, Whole<K>>,
         target: fn(&K) -> Target,
         known: impl Future<Output = ()> + Send + 'static,
     ) -> Servers
@@ -303,12 +304,12 @@ impl Scope {
     where
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
-        self.changes_of(self.api::<K>(), selection, trim, note)
+        self.changes_of(self.api(), selection, trim, note)
     }
 
     fn changes_of<K>(
         &self,
-        api: Api<K>,
+        api: Api<Lean<K>>,
         selection: Selection,
         trim: fn(&mut K),
         note: impl Fn(&watcher::Event<K>) + Send + 'static,
@@ -319,10 +320,7 @@ impl Scope {
         let metrics = Arc::clone(&self.health.metrics);
         selection
             .watch(api)
-            .modify(move |object| {
-                object.managed_fields_mut().clear();
-                trim(object);
-            })
+            .modify(trim)
             .inspect(move |event| match event {
                 Ok(event) => note(event),
                 Err(_) => metrics.watch_error(&K::kind(&())),
