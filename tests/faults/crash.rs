@@ -1,8 +1,7 @@
 //! The operator dies at each single write of a scenario.
 
-use anyhow::{Result, bail};
-use futures::StreamExt;
-use futures::stream::iter;
+use anyhow::{Result, ensure};
+use futures::future::join_all;
 
 use super::lab::{Lab, lab};
 use super::operator::Kind;
@@ -20,30 +19,30 @@ pub async fn everywhere(world: &World, scenario: &'static str) -> Result<()> {
         return at(lab, scenario, crash).await.map(drop);
     }
     let most = lab.reference(scenario).await?.writes + 1;
-    let mut failures = Vec::new();
-    for when in [When::Before, When::After, When::Late] {
-        let crashes = (1..=most).map(|write| Crash { write, when });
-        let results: Vec<_> =
-            iter(crashes).map(|crash| at(lab, scenario, crash)).buffered(most as usize).collect().await;
-        let mut is_reached = results.last().is_some_and(|it| *it.as_ref().unwrap_or(&true));
-        failures.extend(results.into_iter().filter_map(Result::err));
-        let mut write = most;
-        while is_reached {
-            write += 1;
-            match at(lab, scenario, Crash { write, when }).await {
-                Ok(reached) => is_reached = reached,
-                Err(error) => {
-                    failures.push(error);
-                    break;
-                }
+    let each = [When::Before, When::After, When::Late].map(|when| at_each(lab, scenario, when, most));
+    let failures: Vec<_> = join_all(each).await.into_iter().flatten().collect();
+    ensure!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+    Ok(())
+}
+
+/// All at the same time as far as there should be writes, and then on until there are none; what failed.
+async fn at_each(lab: &'static Lab, scenario: &'static str, when: When, most: u32) -> Vec<String> {
+    let crashes = (1..=most).map(|write| at(lab, scenario, Crash { write, when }));
+    let results = join_all(crashes).await;
+    let mut was_reached = results.last().is_some_and(|it| *it.as_ref().unwrap_or(&false));
+    let mut failures: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+    let mut write = most;
+    while was_reached {
+        write += 1;
+        match at(lab, scenario, Crash { write, when }).await {
+            Ok(is_reached) => was_reached = is_reached,
+            Err(error) => {
+                failures.push(error);
+                break;
             }
         }
     }
-    if failures.is_empty() {
-        return Ok(());
-    }
-    let count = failures.len();
-    bail!("{count} failed:\n{}", failures.iter().map(|it| format!("{it:#}")).collect::<Vec<_>>().join("\n"))
+    failures.into_iter().map(|it| format!("{it:#}")).collect()
 }
 
 async fn at(lab: &'static Lab, scenario: &'static str, crash: Crash) -> Result<bool> {

@@ -264,20 +264,22 @@ impl Gate {
 
     async fn kill(self: Arc<Self>, asked: Asked, when: When) -> Result<Response<Body>, BoxError> {
         self.note(&format!("{}: the process dies, {when}", asked.call));
-        match when {
-            When::Before => {}
-            When::After => drop(Arc::clone(&self).pass(asked).await),
-            When::Late => {
-                let gate = Arc::clone(&self);
-                self.state().late += 1;
-                tokio::spawn(async move {
+        // It goes on even if nobody waits for the answer any more.
+        tokio::spawn(async move {
+            match when {
+                When::Before => self.change(|state| state.is_due = true),
+                When::After => {
+                    drop(Arc::clone(&self).pass(asked).await);
+                    self.change(|state| state.is_due = true);
+                }
+                When::Late => {
+                    self.change(|state| (state.is_due, state.late) = (true, state.late + 1));
                     tokio::time::sleep(LATE).await;
-                    drop(Arc::clone(&gate).pass(asked).await);
-                    gate.change(|state| state.late -= 1);
-                });
+                    drop(Arc::clone(&self).pass(asked).await);
+                    self.change(|state| state.late -= 1);
+                }
             }
-        }
-        self.change(|state| state.is_due = true);
+        });
         std::future::pending().await
     }
 

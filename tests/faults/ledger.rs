@@ -77,7 +77,8 @@ impl Ledger {
                 Ok(Event::InitDone) => self.keep(&kind, &listed),
                 Ok(Event::Apply(object)) => self.put(&kind, &object),
                 Ok(Event::Delete(object)) => self.remove(&kind, &object),
-                Err(error) => eprintln!("the ledger misses {kind} for a moment: {error}"),
+                // It lists anew.
+                Err(_) => {}
             }
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::gate::{Gate, OpenGate, View};
-use super::lab::Lab;
+use super::lab::{Lab, PATIENCE};
 use super::ledger::Account;
 use super::operator::{Kind, Operator};
 use super::plan::Plan;
@@ -25,7 +25,7 @@ use super::state::State;
 const STALE: Duration = Duration::from_millis(1500);
 
 /// How long nothing is written at the end.
-const QUIET: Duration = Duration::from_millis(1500);
+const QUIET: Duration = Duration::from_secs(2);
 
 /// An undisturbed run is done when nothing has changed for so long.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -174,9 +174,7 @@ impl Run {
         let expected = reference.states.last().context("a state")?;
         self.gate.landed().await;
         self.until(expected).await?;
-        let before = self.gate.writes();
-        tokio::time::sleep(QUIET).await;
-        ensure!(self.gate.writes() == before, "it is as it should be, and still written");
+        self.until_quiet().await?;
         let differences = self.lab.state(&self.namespace).difference(expected);
         ensure!(differences.is_empty(), "it was as it should be, and then no more:\n  {}", differences.join("\n  "));
         let account = self.lab.ledger.account(&self.namespace);
@@ -193,14 +191,29 @@ impl Run {
         Ok(())
     }
 
-    /// An error with the story of the run.
+    /// Waits until nothing is written for a while. The answer to a last write may have been lost, which is
+    /// then written again; but not for ever.
+    async fn until_quiet(&self) -> Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let before = self.gate.writes();
+            tokio::time::sleep(QUIET).await;
+            if self.gate.writes() == before {
+                return Ok(());
+            }
+        }
+        bail!("it is as it should be, and written without end")
+    }
+
+    /// Tells the story of a run that failed at once; what it came to is the error.
     pub fn told(&self, error: &anyhow::Error) -> anyhow::Error {
-        let mut text = format!("{}: {error:#}\nplan:\n{}story:\n", self.namespace, self.plan);
+        let mut text = format!("== {}: {error:#}\nplan:\n{}story:\n", self.namespace, self.plan);
         let journal = self.gate.journal();
         for line in journal.iter().skip(journal.len().saturating_sub(120)) {
             let _ = writeln!(text, "  {line}");
         }
-        anyhow::anyhow!(text)
+        eprintln!("{text}");
+        anyhow::anyhow!("{}: {error:#}", self.namespace)
     }
 }
 

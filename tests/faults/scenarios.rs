@@ -15,7 +15,6 @@ pub const SERVER: &str = "shop";
 
 /// What happens to a server.
 pub struct Scenario {
-    pub name: &'static str,
     /// Claims that are given a volume.
     pub volumes: &'static [&'static str],
     pub steps: Vec<Step>,
@@ -69,7 +68,7 @@ pub fn scenario(name: &'static str) -> Scenario {
             (&[], vec![ready(rich()), Step::Spec(held, "Suspended"), ready(edited())])
         }
     };
-    Scenario { name, volumes, steps }
+    Scenario { volumes, steps }
 }
 
 pub fn plain(more: &Value) -> Value {
@@ -82,7 +81,7 @@ pub fn rich() -> Value {
         "files": [{"path": "/etc/shop.conf", "content": "a = 1"}],
         "storage": {"mountPath": "/data", "size": "1Gi"},
         "disruptionBudget": {"minAvailable": 1},
-        "networkPolicy": {"ingress": [{"from": [{"podSelector": {}}]}]},
+        "networkPolicy": {"ingress": [{"podSelector": {}}]},
         "serviceAccount": {
             "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}],
             "clusterRules": [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}],

@@ -87,6 +87,8 @@ fn essence(kind: &str, object: &Value, account: &Account) -> Value {
         "PersistentVolumeClaim" => json!({"phase": status["phase"]}),
         _ => Value::Null,
     };
+    // A list does not repeat them.
+    remove(&mut object, &["apiVersion", "kind"]);
     metadata(&mut object["metadata"], account);
     match kind {
         "Service" => {

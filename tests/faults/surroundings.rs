@@ -30,7 +30,8 @@ const TIME: &str = "2026-01-01T00:00:00Z";
 pub async fn make(world: &World) -> Result<()> {
     let admin = &world.admin;
     world.cluster.install_gateway_api().await?;
-    let class = json!({"metadata": {"name": "public"}, "spec": {"controller": "example.com/test"}});
+    let is_default = json!({"ingressclass.kubernetes.io/is-default-class": "true"});
+    let class = json!({"metadata": {"name": "public", "annotations": is_default}, "spec": {"controller": "example.com/test"}});
     apply::<IngressClass>(&Api::all(admin.clone()), serde_json::from_value(class)?).await?;
     let class = json!({"metadata": {"name": "public"}, "spec": {"controllerName": "example.com/test"}});
     apply::<GatewayClass>(&Api::all(admin.clone()), serde_json::from_value(class)?).await?;
