@@ -161,7 +161,7 @@ impl Run {
         let mut seen = (0, Instant::now());
         while seen.1.elapsed() < SETTLED {
             let changes = self.lab.ledger.changes(&self.namespace);
-            if changes != seen.0 {
+            if changes != seen.0 || self.lab.state(&self.namespace).is_on_its_way() {
                 seen = (changes, Instant::now());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -290,7 +290,9 @@ async fn make_foreign(lab: &Lab, namespace: &str) -> Result<BTreeMap<String, Val
 
 /// How many there ever were of what must not be lost: Secrets, claims, and the pods of databases.
 fn made(account: &Account) -> BTreeMap<String, usize> {
-    let counts = account.uids.iter().filter(|((kind, name), _)| match kind.as_str() {
+    // What is gone by now was made for a server that is gone, too.
+    let there = account.uids.iter().filter(|(key, _)| account.objects.contains_key(*key));
+    let counts = there.filter(|((kind, name), _)| match kind.as_str() {
         "Secret" | "PersistentVolumeClaim" => true,
         "Pod" => name.ends_with("-0"),
         _ => false,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 use super::ledger::Account;
+use super::surroundings::STORAGE_CLASS;
 use landfall::labels;
 
 /// What a namespace holds, by kind and name.
@@ -33,6 +34,17 @@ impl State {
         }
         state.extend(pods.into_iter().map(|(pod, count)| (format!("Pods {pod}"), count.into())));
         Self(state)
+    }
+
+    /// Whether the cluster's own controllers still have something to do: to collect what has no owner any
+    /// more, to run pods, to bind claims.
+    pub fn is_on_its_way(&self) -> bool {
+        self.0.iter().any(|(name, object)| {
+            let mut owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+            let is_unbound =
+                object["spec"]["storageClassName"] == STORAGE_CLASS && object["status"]["phase"] != "Bound";
+            owners.any(|it| it["uid"] == "dead") || name.ends_with("\"Pending\"") || is_unbound
+        })
     }
 
     /// What differs, a line each.

@@ -31,7 +31,8 @@ pub async fn make(world: &World) -> Result<()> {
     let admin = &world.admin;
     world.cluster.install_gateway_api().await?;
     let is_default = json!({"ingressclass.kubernetes.io/is-default-class": "true"});
-    let class = json!({"metadata": {"name": "public", "annotations": is_default}, "spec": {"controller": "example.com/test"}});
+    let class =
+        json!({"metadata": {"name": "public", "annotations": is_default}, "spec": {"controller": "example.com/test"}});
     apply::<IngressClass>(&Api::all(admin.clone()), serde_json::from_value(class)?).await?;
     let class = json!({"metadata": {"name": "public"}, "spec": {"controllerName": "example.com/test"}});
     apply::<GatewayClass>(&Api::all(admin.clone()), serde_json::from_value(class)?).await?;
