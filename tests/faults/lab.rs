@@ -60,9 +60,10 @@ impl Lab {
 
     /// What an undisturbed run of a scenario comes to; the first who asks makes it.
     pub async fn reference(&'static self, scenario: &'static str) -> Result<Reference> {
-        let mut references = self.references.lock().unwrap_or_else(PoisonError::into_inner);
-        let cell = Arc::clone(references.entry(scenario).or_default());
-        drop(references);
+        let cell = {
+            let mut references = self.references.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(references.entry(scenario).or_default())
+        };
         let made = cell.get_or_try_init(|| run::reference(self, scenario)).await;
         made.cloned().with_context(|| format!("the undisturbed run of {scenario}"))
     }

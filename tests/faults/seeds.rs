@@ -20,16 +20,13 @@ const EACH: u64 = 52;
 /// Runs a scenario under each of its seeds.
 pub async fn all(world: &World, scenario: &'static str) -> Result<()> {
     let lab = lab(world).await?;
-    let seeds: Vec<u64> = match std::env::var(ONLY) {
-        Ok(text) => {
-            let (first, last) = text.split_once('-').unwrap_or((&text, &text));
-            (first.parse()?..=last.parse()?).collect()
-        }
-        Err(_) => {
-            // Each scenario has others.
-            let first = NAMES.iter().position(|it| *it == scenario).unwrap_or_default() as u64 * 1000;
-            (first + 1..=first + EACH).collect()
-        }
+    let seeds: Vec<u64> = if let Ok(text) = std::env::var(ONLY) {
+        let (first, last) = text.split_once('-').unwrap_or((&text, &text));
+        (first.parse()?..=last.parse()?).collect()
+    } else {
+        // Each scenario has others.
+        let first = NAMES.iter().position(|it| *it == scenario).unwrap_or_default() as u64 * 1000;
+        (first + 1..=first + EACH).collect()
     };
     let count = seeds.len();
     let runs = iter(seeds).map(|seed| one(lab, scenario, seed)).buffer_unordered(count.max(1));

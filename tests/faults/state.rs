@@ -103,10 +103,8 @@ fn essence(kind: &str, object: &Value, account: &Account) -> Value {
     remove(&mut object, &["apiVersion", "kind"]);
     metadata(&mut object["metadata"], account);
     match kind {
-        "Service" => {
-            if object["spec"]["clusterIP"] != "None" {
-                remove(&mut object["spec"], &["clusterIP", "clusterIPs"]);
-            }
+        "Service" if object["spec"]["clusterIP"] != "None" => {
+            remove(&mut object["spec"], &["clusterIP", "clusterIPs"]);
         }
         "Secret" => {
             for value in object["data"].as_object_mut().into_iter().flat_map(Map::values_mut) {
