@@ -15,6 +15,7 @@ mod health;
 mod http;
 mod installed;
 mod leader;
+mod losses;
 mod reconcile;
 mod references;
 mod report;
@@ -26,7 +27,7 @@ pub use health::{Health, serve};
 pub use installed::resource_problem;
 
 use futures::future::{BoxFuture, Shared, ready, try_join_all};
-use futures::stream::iter;
+use futures::stream::{iter, unfold};
 use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
@@ -41,6 +42,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 use crate::api::MCPServer;
 use crate::cache::{Cache, Whole, owner};
@@ -56,6 +58,7 @@ use catalog::Catalog;
 use context::Context;
 use front::{Classes, FrontCache};
 use gateway_api::Presence;
+use losses::Losses;
 use references::Target;
 use selection::{Selection, everything, paged};
 use stored::StoredServer;
@@ -90,6 +93,7 @@ pub async fn run(
     let gateway_api = Presence::find(client.clone(), groups).await;
     let scopes = namespaces.into_iter().map(|namespace| Scope {
         gateway_api: gateway_api.clone(),
+        lost: Arc::default(),
         client: client.clone(),
         namespace,
         settings: settings.clone(),
@@ -113,6 +117,8 @@ struct Scope {
     platform: Platform,
     health: Arc<Health>,
     gateway_api: Presence,
+    /// Something went away unseen.
+    lost: Arc<Notify>,
 }
 
 impl Scope {
@@ -131,6 +137,12 @@ impl Scope {
         let controller = self.watch_pods(controller, &context);
         let controller = self.watch_secrets(controller, &context);
         let controller = self.watch_front(controller, &context);
+        // Whose it was is not known any more. It is rare, and a pass that finds nothing to do costs no request.
+        let losses = unfold(Arc::clone(&self.lost), |lost| async move {
+            lost.notified().await;
+            Some(((), lost))
+        });
+        let controller = controller.reconcile_all_on(losses);
         let controller =
             controller.reconcile_on(news.map(|(namespace, name)| ServerRef::new(&name).within(&namespace)));
         let stopping = shutdown.clone();
@@ -150,15 +162,23 @@ impl Scope {
     /// The servers themselves. Changes of the status alone, which are our own, trigger nothing.
     fn watch_servers(&self, context: &Arc<Context>) -> Servers {
         let (reader, writer) = reflector::store();
-        let context = Arc::clone(context);
+        let (context, known) = (Arc::clone(context), reader.clone());
+        let mut before = HashMap::new();
         let changes = Selection::from(paged())
             .of(self.settings.shard)
             .watch::<StoredServer>(self.api())
             .reflect(writer)
-            .inspect(move |event| {
-                if let Ok(watcher::Event::Delete(server)) = event {
-                    context.forget(server);
+            .inspect(move |event| match event {
+                Ok(watcher::Event::Delete(server)) => context.forget(server),
+                // Those whose end was not seen.
+                Ok(watcher::Event::Init) => before = known.state().into_iter().map(|it| (name_of(&*it), it)).collect(),
+                Ok(watcher::Event::InitApply(server)) => {
+                    if let Some(old) = before.remove(&name_of(server)).filter(|old| old.uid() != server.uid()) {
+                        context.forget(&*old);
+                    }
                 }
+                Ok(watcher::Event::InitDone) => before.drain().for_each(|(_, old)| context.forget(&*old)),
+                _ => {}
             })
             .applied_objects()
             .predicate_filter(predicates::generation, PredicateConfig::default());
@@ -318,11 +338,17 @@ impl Scope {
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
         let metrics = Arc::clone(&self.health.metrics);
+        let (lost, mut losses) = (Arc::clone(&self.lost), Losses::default());
         selection
             .watch(api)
             .modify(trim)
             .inspect(move |event| match event {
-                Ok(event) => note(event),
+                Ok(event) => {
+                    note(event);
+                    if losses.observe(event) {
+                        lost.notify_one();
+                    }
+                }
                 Err(_) => metrics.watch_error(&K::kind(&())),
             })
             .touched_objects()

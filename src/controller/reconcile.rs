@@ -37,6 +37,17 @@ pub enum Error {
     Timeout,
 }
 
+impl Error {
+    /// Whether somebody else wrote at the same time.
+    fn is_conflict(&self) -> bool {
+        match self {
+            Self::Apply(error) => matches!(error, ApplyError::Conflict { .. }),
+            Self::Status(error) => matches!(&**error, kube::Error::Api(status) if status.is_conflict()),
+            Self::Timeout => false,
+        }
+    }
+}
+
 /// What the controller runs for each `MCPServer`: [`pass`], timed and counted.
 pub(super) async fn reconcile(object: Arc<StoredServer>, context: Arc<Context>) -> Result<Action, Error> {
     if !context.is_synced() {
@@ -112,6 +123,10 @@ async fn report(server: &MCPServer, context: &Context, outcome: &Outcome<'_>) ->
     if let Some(wait) = patience.and_then(|patience| context.put_off(server, patience)) {
         return Ok(Action::requeue(wait));
     }
+    // The finalizer was written just now.
+    if context.reporter.is_behind(server) {
+        return Ok(Action::requeue(CATCH_UP));
+    }
     context.reporter.report(server, &next).await.map_err(|error| Error::Status(Box::new(error)))?;
     context.reported(&server.uid().unwrap_or_default());
     Ok(look_again(outcome))
@@ -152,7 +167,7 @@ async fn pass_undecodable(server: &MCPServer, error: &str, context: &Context) ->
 pub(super) fn on_error(object: Arc<StoredServer>, error: &Error, context: Arc<Context>) -> Action {
     let wait = context.backoff.failed(&object.uid().unwrap_or_default());
     let server = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
-    if let Error::Apply(ApplyError::Conflict { .. }) = error {
+    if error.is_conflict() {
         // Two writers met; the next pass sees what the other one did.
         tracing::info!(%server, ?wait, "trying again: {error}");
     } else {
