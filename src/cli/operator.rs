@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tower::timeout::TimeoutLayer;
 use tracing_subscriber::EnvFilter;
 
-use crate::controller::{self, Health, Shutdown};
+use crate::controller::{self, Fence, Health, Shutdown};
 use crate::settings::{LogFormat, Platform, Settings, domain_of};
 
 /// Until the head of an answer: a watch stays open for as long as it likes.
@@ -96,7 +96,7 @@ async fn connect() -> anyhow::Result<Client> {
         .await
         .context("no cluster: set KUBECONFIG to a kubeconfig file, or run in a pod with a ServiceAccount")?;
     let layer = TimeoutLayer::new(REQUEST_TIMEOUT);
-    Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
+    Ok(ClientBuilder::try_from(config)?.with_layer(&Fence::default()).with_layer(&layer).build())
 }
 
 /// Which kinds of objects there are; waits for the API server if it does not answer.

@@ -36,6 +36,11 @@ impl Health {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(check));
     }
 
+    /// None of the checks has to hold any more.
+    pub(super) fn remove_checks(&self) {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Says what has to come before anything else, or that it has come.
     pub fn wait_for(&self, what: Option<String>) {
         *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;

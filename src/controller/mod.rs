@@ -7,6 +7,7 @@
 
 mod backoff;
 mod context;
+mod fence;
 mod finalizer;
 mod front;
 mod gateway_api;
@@ -19,6 +20,7 @@ mod report;
 mod routes;
 mod selection;
 
+pub use fence::Fence;
 pub use health::{Health, serve};
 pub use installed::resource_problem;
 
@@ -47,7 +49,7 @@ use crate::labels;
 use crate::observe::PodView;
 use crate::reach::Reach;
 use crate::references::{ObjectName, Source};
-use crate::settings::{Platform, Settings};
+use crate::settings::{Platform, Settings, Shard};
 use crate::verification::{Network, Verifier};
 use context::Context;
 use front::{Classes, FrontCache};
@@ -83,21 +85,46 @@ pub async fn run(
         settings.namespaces.iter().cloned().map(Some).collect()
     };
     let gateway_api = Presence::find(client.clone(), groups).await;
-    let scopes = namespaces.into_iter().map(|namespace| Scope {
-        gateway_api: gateway_api.clone(),
-        client: client.clone(),
-        namespace,
-        settings: settings.clone(),
-        platform: platform.clone(),
-        health: Arc::clone(&health),
-    });
-    let metrics = Arc::clone(&health.metrics);
-    let work = try_join_all(scopes.map(|scope| scope.run(shutdown.clone())));
-    let work = async {
-        metrics.leads(settings.shard, true);
-        work.await.map(drop)
+    let work = || {
+        let scopes = namespaces.iter().map(|namespace| Scope {
+            gateway_api: gateway_api.clone(),
+            client: client.clone(),
+            namespace: namespace.clone(),
+            settings: settings.clone(),
+            platform: platform.clone(),
+            health: Arc::clone(&health),
+        });
+        let work = try_join_all(scopes.map(|scope| scope.run(shutdown.clone())));
+        let term = Term::begin(&health, settings.shard, &gateway_api);
+        async move {
+            let _term = term;
+            work.await.map(drop)
+        }
     };
-    leader::run(client, settings, work, shutdown.clone()).await
+    leader::run(client.clone(), settings, work, shutdown.clone()).await
+}
+
+/// The time that a process works, between getting the Lease and losing it. Nothing of what was known
+/// outlives it.
+struct Term {
+    health: Arc<Health>,
+    shard: Option<Shard>,
+}
+
+impl Term {
+    fn begin(health: &Arc<Health>, shard: Option<Shard>, gateway_api: &Presence) -> Self {
+        gateway_api.want_nothing();
+        health.metrics.leads(shard, true);
+        Self { health: Arc::clone(health), shard }
+    }
+}
+
+impl Drop for Term {
+    fn drop(&mut self) {
+        self.health.remove_checks();
+        self.health.metrics.forget_readiness();
+        self.health.metrics.leads(self.shard, false);
+    }
 }
 
 /// One namespace that is served, or all of them.
