@@ -48,7 +48,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let health = Arc::new(Health::default());
     health.wait_for(Some("the API server does not answer yet".into()));
     tokio::spawn(controller::serve(listener, Arc::clone(&health)));
-    let client = connect().await?;
+    let (client, conversations) = connect().await?;
     let groups = tokio::select! {
         groups = api_groups(&client) => groups,
         () = shutdown.clone() => return Ok(()),
@@ -60,7 +60,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         openshift = platform.openshift,
         "starting"
     );
-    controller::run(client, &groups, &settings, &platform, health, shutdown).await?;
+    controller::run(client, conversations, &groups, &settings, &platform, health, shutdown).await?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -91,12 +91,18 @@ fn on_signal() -> anyhow::Result<Shutdown> {
     Ok(receiver.map(drop).boxed().shared())
 }
 
-async fn connect() -> anyhow::Result<Client> {
+/// A client for the API server, and one for conversations that go through it.
+async fn connect() -> anyhow::Result<(Client, Client)> {
     let config = Config::infer()
         .await
         .context("no cluster: set KUBECONFIG to a kubeconfig file, or run in a pod with a ServiceAccount")?;
     let layer = TimeoutLayer::new(REQUEST_TIMEOUT);
-    Ok(ClientBuilder::try_from(config)?.with_layer(&Fence::default()).with_layer(&layer).build())
+    // What a server answers is to be heard, not to be tried again until something else is answered.
+    let mut conversations = config.clone();
+    conversations.default_retry = false;
+    let conversations = ClientBuilder::try_from(conversations)?.with_layer(&layer).build();
+    let client = ClientBuilder::try_from(config)?.with_layer(&Fence::default()).with_layer(&layer).build();
+    Ok((client, conversations))
 }
 
 /// Which kinds of objects there are; waits for the API server if it does not answer.

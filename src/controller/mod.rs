@@ -63,9 +63,11 @@ pub type Shutdown = Shared<BoxFuture<'static, ()>>;
 type Servers = Controller<DeserializeGuard<MCPServer>>;
 type ServerRef = ObjectRef<DeserializeGuard<MCPServer>>;
 
-/// Runs the operator until `shutdown` ends, on a cluster that has these groups of kinds.
+/// Runs the operator until `shutdown` ends, on a cluster that has these groups of kinds. `conversations` is the
+/// client for those with servers that go through the API server.
 pub async fn run(
     client: Client,
+    conversations: Client,
     groups: &[APIGroup],
     settings: &Settings,
     platform: &Platform,
@@ -89,6 +91,7 @@ pub async fn run(
         let scopes = namespaces.iter().map(|namespace| Scope {
             gateway_api: gateway_api.clone(),
             client: client.clone(),
+            conversations: conversations.clone(),
             namespace: namespace.clone(),
             settings: settings.clone(),
             platform: platform.clone(),
@@ -130,6 +133,7 @@ impl Drop for Term {
 /// One namespace that is served, or all of them.
 struct Scope {
     client: Client,
+    conversations: Client,
     namespace: Option<String>,
     settings: Settings,
     platform: Platform,
@@ -140,7 +144,7 @@ struct Scope {
 impl Scope {
     async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let metrics = Arc::clone(&self.health.metrics);
-        let network = Network::new(self.client.clone(), self.settings.verification.route);
+        let network = Network::new(self.client.clone(), &self.conversations, self.settings.verification.route);
         let (verifier, news) = Verifier::new(network, &self.settings.verification, Arc::clone(&metrics));
         let verifier = Arc::new(verifier);
         let verifying = Arc::clone(&verifier);

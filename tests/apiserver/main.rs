@@ -70,6 +70,7 @@ fn main() -> ExitCode {
         rules::a_spec_that_only_the_operator_can_refuse_leaves_what_runs,
         trouble::an_undecodable_server_stops_nobody_else,
         trouble::a_missing_config_map_and_secret_are_named,
+        trouble::a_service_without_endpoints_is_told_through_the_api_server,
         trouble::a_quota_that_refuses_a_child_is_told,
         trouble::pod_security_that_refuses_the_pods_is_told,
         trouble::a_missing_right_is_told_and_its_return_noticed,
