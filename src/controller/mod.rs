@@ -164,11 +164,7 @@ impl Scope {
             .with_config(controller::Config::default().concurrency(self.settings.concurrency))
             .graceful_shutdown_on(shutdown)
             .run(reconcile::reconcile, reconcile::on_error, context)
-            .for_each(|result| async move {
-                if let Err(controller::Error::QueueError(error)) = result {
-                    tracing::warn!("a watch broke and is started again: {error}");
-                }
-            });
+            .for_each(|_| async {});
         futures::join!(reconciling, verifying.run(stopping));
         Ok(())
     }
@@ -189,7 +185,7 @@ impl Scope {
             })
             .applied_objects()
             .predicate_filter(predicates::generation, PredicateConfig::default());
-        Controller::for_stream(changes, reader)
+        Controller::for_stream(without_failures(changes), reader)
     }
 
     fn watch_children(&self, controller: Servers, context: &Arc<Context>) -> Servers {
@@ -345,7 +341,7 @@ impl Scope {
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
         let metrics = Arc::clone(&self.health.metrics);
-        selection
+        let changes = selection
             .watch(api)
             .modify(move |object| {
                 object.managed_fields_mut().clear();
@@ -355,7 +351,8 @@ impl Scope {
                 Ok(event) => note(event),
                 Err(_) => metrics.watch_error(&K::kind(&())),
             })
-            .touched_objects()
+            .touched_objects();
+        without_failures(changes)
     }
 
     fn api<K: Resource<DynamicType = (), Scope: Reach>>(&self) -> Api<K> {
@@ -371,6 +368,20 @@ impl Scope {
         };
         paged().labels(&labels).into()
     }
+}
+
+/// Each watch waits by itself before it begins again. In the queue, which all share, one that fails would
+/// hold up all the others, ever longer: for minutes where all fail at once, as when the API server comes
+/// back without the history that they ask for.
+fn without_failures<K: Send + 'static>(
+    changes: impl Stream<Item = watcher::Result<K>> + Send + 'static,
+) -> impl Stream<Item = watcher::Result<K>> + Send + 'static {
+    changes.filter(|change| {
+        if let Err(error) = change {
+            tracing::warn!("a watch broke and is started again: {error}");
+        }
+        ready(change.is_ok())
+    })
 }
 
 /// The server that a child belongs to: its owner, or for one without, whom it names.
