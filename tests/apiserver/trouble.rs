@@ -144,7 +144,7 @@ pub async fn a_service_without_endpoints_is_told_through_the_api_server(world: A
     let (_operator, _kubelet) =
         (space.operator(&["--verification-route", "api-server"]).await?, Kubelet::start(&space));
     space.server("echo", &json!({"image": "echo:1", "port": 3001})).await?;
-    let server = space.until_ready_is("echo", "False", "NotListening").await?;
+    let server = space.until_ready_is("echo", "False", "Unreachable").await?;
     ensure!(message(&server).contains("no endpoints available"), "{}", message(&server));
     Ok(())
 }
