@@ -5,6 +5,8 @@
 mod support;
 
 mod broken;
+mod browser;
+mod catalog;
 mod cli;
 mod conflict;
 mod defaults;
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         cli::status_shows_what_is_ready_and_what_is_not,
         cli::connect_takes_the_url_from_the_status,
         cli::doctor_sees_what_is_there_and_what_is_not,
+        catalog::programs_and_people_find_the_servers,
         samples::each_is_taken_with_all_its_children,
         storage::it_outlives_its_server_and_is_taken_up_again,
         storage::it_goes_with_its_server_where_that_is_said,
@@ -99,6 +102,10 @@ fn main() -> ExitCode {
         sharding::each_namespace_has_one_operator,
         process::a_signal_ends_it_in_good_order,
     ];
+    match browser::missing() {
+        Some(missing) => eprintln!("skipped: the catalog in a browser: {missing} is missing"),
+        None => tests.extend(tests![catalog::a_browser_shows_the_page_and_hostile_words_do_no_harm]),
+    }
     if std::env::var_os("LANDFALL_BENCH").is_some() {
         tests = tests![broken::bench_a_hundred_beside_a_hundred_broken];
     }

@@ -5,7 +5,9 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod audit;
+pub mod documents;
 pub mod host;
+pub mod http;
 pub mod mcp;
 pub mod node;
 pub mod operator;
