@@ -100,8 +100,8 @@ pub async fn run(
             platform: platform.clone(),
             health: Arc::clone(&health),
         });
-        let work = try_join_all(scopes.map(|scope| scope.run(shutdown.clone())));
         let term = Term::begin(&health, settings.shard, &gateway_api);
+        let work = try_join_all(scopes.map(|scope| scope.run(shutdown.clone())));
         async move {
             let _term = term;
             work.await.map(drop)
@@ -115,19 +115,21 @@ pub async fn run(
 struct Term {
     health: Arc<Health>,
     shard: Option<Shard>,
+    /// Of those that hold for every replica.
+    checks: usize,
 }
 
 impl Term {
     fn begin(health: &Arc<Health>, shard: Option<Shard>, gateway_api: &Presence) -> Self {
         gateway_api.want_nothing();
         health.metrics.leads(shard, true);
-        Self { health: Arc::clone(health), shard }
+        Self { health: Arc::clone(health), shard, checks: health.number_of_checks() }
     }
 }
 
 impl Drop for Term {
     fn drop(&mut self) {
-        self.health.remove_checks();
+        self.health.keep_checks(self.checks);
         self.health.metrics.forget_readiness();
         self.health.metrics.leads(self.shard, false);
     }
