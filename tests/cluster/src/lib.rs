@@ -32,6 +32,7 @@ mod cluster;
 mod containers;
 mod control_plane;
 mod digest;
+mod etcd;
 mod file_lock;
 mod kubeconfig;
 mod namespaces;
