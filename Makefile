@@ -39,8 +39,9 @@ test-versions: requirements ## The tests on a real API server, on each other Kub
 unit: ## Only what needs no cluster.
 	@cargo test --locked --workspace --lib --bins
 
-bench: requirements ## Measures how soon a server is Ready once a client can use it, and what the way in costs, on a real node.
-	@LANDFALL_BENCH=1 cargo test --quiet --locked --test node
+bench: requirements ## Measures how soon a server is Ready and what the way in costs, on a real node, and what the operator costs at scale. N=100,1000: only the last, with so many servers.
+	@$(if $(N),,LANDFALL_BENCH=1 cargo test --quiet --locked --test node)
+	@cargo bench --quiet --locked --bench scale -- $(if $(N),--servers $(N))
 
 fuzz: ## Feeds the readers of specs and replies with anything, a minute each. SECONDS=600: longer. Needs cargo-fuzz and nightly.
 	@for it in spec reply; do \

@@ -5,6 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// One request of a user.
@@ -82,7 +83,15 @@ impl fmt::Display for Request {
 
 /// The requests of `user` in the order in which they ended; a watch counts when it starts.
 pub fn requests(log: &Path, user: &str) -> Result<Vec<Request>> {
-    let text = std::fs::read_to_string(log)?;
+    requests_from(log, user, 0)
+}
+
+/// As [`requests`], without the bytes at the beginning of the log that were read before.
+pub fn requests_from(log: &Path, user: &str, place: u64) -> Result<Vec<Request>> {
+    let mut file = std::fs::File::open(log)?;
+    file.seek(SeekFrom::Start(place))?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
     let lines = text.lines().filter(|line| line.contains(user));
     // The last line may be half written.
     let all = lines.filter_map(|line| serde_json::from_str::<Request>(line).ok());
