@@ -12,6 +12,7 @@ mod front;
 mod gateway_api;
 mod health;
 mod installed;
+mod intake;
 mod leader;
 mod reconcile;
 mod references;
@@ -23,7 +24,7 @@ pub use health::{Health, serve};
 pub use installed::resource_problem;
 
 use futures::future::{BoxFuture, Shared, ready, try_join_all};
-use futures::stream::iter;
+use futures::stream::{iter, select};
 use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
@@ -52,6 +53,7 @@ use crate::verification::{Network, Verifier};
 use context::Context;
 use front::{Classes, FrontCache};
 use gateway_api::Presence;
+use intake::Intake;
 use references::Target;
 use selection::{Selection, everything, paged};
 
@@ -118,33 +120,46 @@ impl Scope {
         let verifier = Arc::new(verifier);
         let verifying = Arc::clone(&verifier);
         let front = FrontCache::new(self.platform.clone(), self.settings.watches_classes(), self.gateway_api.clone());
-        let context = Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), verifier, front));
-        let ready = Arc::clone(&context);
-        self.health.add_check(move || ready.is_synced());
+        let (intake, turns) = Intake::new(self.settings.concurrency);
+        let context =
+            Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), verifier, front, intake));
+        let checked = Arc::clone(&context);
+        self.health.add_check(move || checked.is_synced());
         let controller = self.watch_servers(&context);
         let controller = self.watch_children(controller, &context);
         let controller = self.watch_pods(controller, &context);
         let controller = self.watch_secrets(controller, &context);
         let controller = self.watch_front(controller, &context);
-        let controller =
-            controller.reconcile_on(news.map(|(namespace, name)| ServerRef::new(&name).within(&namespace)));
+        let controller = controller.reconcile_on(select(news, turns).map(|name| reference(&name)));
+        let of = Arc::clone(&context);
         let stopping = shutdown.clone();
         let reconciling = controller
             .with_config(controller::Config::default().concurrency(self.settings.concurrency))
             .graceful_shutdown_on(shutdown)
             .run(reconcile::reconcile, reconcile::on_error, context)
-            .for_each(|result| async move {
-                if let Err(controller::Error::QueueError(error)) = result {
-                    tracing::warn!("a watch broke and is started again: {error}");
+            .for_each(move |result| {
+                match result {
+                    Ok((server, _)) => of.intake.ended(&server),
+                    Err(controller::Error::ReconcilerFailed(_, server) | controller::Error::ObjectNotFound(server)) => {
+                        of.intake.ended(&server);
+                    }
+                    Err(controller::Error::QueueError(error)) => {
+                        tracing::warn!("a watch broke and is started again: {error}");
+                    }
+                    Err(controller::Error::RunnerError(_)) => {}
                 }
+                ready(())
             });
         futures::join!(reconciling, verifying.run(stopping));
         Ok(())
     }
 
-    /// The servers themselves. Changes of the status alone, which are our own, trigger nothing.
+    /// The servers themselves. Changes of the status alone, which are our own, trigger nothing; one that
+    /// was never reported on waits for its turn. They are listed when all else is: before, a pass could
+    /// only be put off.
     fn watch_servers(&self, context: &Arc<Context>) -> Servers {
         let (reader, writer) = reflector::store();
+        let (synced, of) = (Arc::clone(context), Arc::clone(context));
         let context = Arc::clone(context);
         let changes = Selection::from(watcher::Config::default())
             .of(self.settings.shard)
@@ -157,7 +172,14 @@ impl Scope {
                 }
             })
             .applied_objects()
-            .predicate_filter(predicates::generation, PredicateConfig::default());
+            .predicate_filter(predicates::generation, PredicateConfig::default())
+            .filter(move |change| {
+                let new = change.as_ref().ok().filter(|it| is_new(it)).map(name_of);
+                let is_due = new.is_none();
+                new.into_iter().for_each(|it| of.intake.offer(it));
+                ready(is_due)
+            });
+        let changes = async move { synced.until_synced().await }.map(|()| changes).flatten_stream();
         Controller::for_stream(changes, reader)
     }
 
@@ -342,6 +364,11 @@ impl Scope {
     }
 }
 
+/// Whether nothing was ever reported on a server, and nothing has to end of it.
+fn is_new(server: &DeserializeGuard<MCPServer>) -> bool {
+    server.0.as_ref().is_ok_and(|it| it.status.is_none() && it.metadata.deletion_timestamp.is_none())
+}
+
 /// The server that a child belongs to: its owner, or for one without, whom it names.
 fn server_of<K: Child>(child: &K) -> Option<ServerRef> {
     let (namespace, name) = match owner(child) {
@@ -362,8 +389,11 @@ fn targets_of<K: Child>(child: &K) -> Vec<Target> {
 
 /// The servers that a change of any of these concerns.
 fn concerned_by(context: &Context, targets: &[Target]) -> Vec<ServerRef> {
-    let names = targets.iter().flat_map(|it| context.references.referrers(it));
-    names.map(|(namespace, name)| ServerRef::new(&name).within(&namespace)).collect()
+    targets.iter().flat_map(|it| context.references.referrers(it)).map(|it| reference(&it)).collect()
+}
+
+fn reference((namespace, name): &ObjectName) -> ServerRef {
+    ServerRef::new(name).within(namespace)
 }
 
 fn name_of(object: &impl Resource) -> ObjectName {

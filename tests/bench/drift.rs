@@ -97,7 +97,8 @@ where
     Ok(took)
 }
 
-/// Seconds from when the API server has taken what somebody did until it has taken the repair.
+/// Seconds from when the API server has answered what somebody did until it has answered the repair,
+/// which may even be before: watches show a change as soon as it is stored.
 async fn until_undone<K: Resource<DynamicType = ()>>(
     field: &Field,
     subject: &Subject,
@@ -107,16 +108,17 @@ async fn until_undone<K: Resource<DynamicType = ()>>(
     let somebody = crate::requests::Log::of(field.world.cluster.audit_log(), SOMEBODY);
     let (mark, plural) = (subject.log.mark()?, K::plural(&()));
     act.await?;
-    let acted = somebody.since(mark)?.pop().context("the audit log lacks what was done")?.ended();
+    let acted = somebody.since(mark)?.pop().context("the audit log lacks what was done")?;
     let repair = async || {
         let writes = subject.log.since(mark).ok()?;
         let mut writes = writes.into_iter().filter(is_child_write);
-        writes.find(|it| it.object_ref.resource == *plural && it.object_ref.name == name && it.ended() > acted)
+        writes.find(|it| it.object_ref.resource == *plural && it.object_ref.name == name && it.began() > acted.began())
     };
     let repaired = until(&format!("{plural} {name} is as before"), PATIENCE, repair).await?;
     // Not the next one while this is still under way.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    (repaired.ended() - acted).total(k8s_openapi::jiff::Unit::Second).context("no duration")
+    let took = (repaired.ended() - acted.ended()).total(k8s_openapi::jiff::Unit::Second)?;
+    Ok(took.max(0.0))
 }
 
 async fn replicas_are_left_alone(subject: &Subject, deployments: &Api<Deployment>) -> Result<bool> {

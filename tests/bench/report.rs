@@ -47,16 +47,21 @@ pub fn write(results: &Results, path: &Path) -> Result<()> {
 
 /// Prints the tables, in Markdown.
 pub fn print(results: &Results) {
-    println!("\n| Wave | children s | half ready s | last ready s | writes: children + status + others | CPU s | RSS, peak MiB |");
+    println!(
+        "\n| Wave | children s | half ready s | last ready s | writes: children + status + others | CPU s | RSS, peak MiB |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for run in results.runs.iter().filter(|it| it.spec != Spec::Silent) {
-        for (who, wave) in [("least", run.least.as_ref()), ("floor", run.floor.as_ref()), ("landfall", Some(&run.landfall))]
+        for (who, wave) in
+            [("least", run.least.as_ref()), ("floor", run.floor.as_ref()), ("landfall", Some(&run.landfall))]
         {
             let Some(wave) = wave else { continue };
             print_wave(&format!("{} {}, {who}", run.servers, run.spec), run.servers, wave);
         }
     }
-    println!("\n| Afterwards | quiet minute: requests, CPU s | restart: requests, writes, busy s, CPU s | repairs: slowest s |");
+    println!(
+        "\n| Afterwards | quiet minute: requests, CPU s | restart: requests, writes, busy s, CPU s | repairs: slowest s |"
+    );
     println!("|---|---|---|---|");
     results.runs.iter().for_each(print_afterwards);
     println!("\n| Asked | at most | measured | |");

@@ -81,16 +81,24 @@ fn ratios(run: &Run) -> Vec<(f64, f64, &'static str)> {
     let mut ratios = Vec::new();
     if let Some(floor) = &run.floor {
         ratios.push((wave.children / floor.children, 1.2, "all children, to the floor with the same"));
-        ratios.extend(ready(wave, floor, [
-            "half of them ready, to the floor's last with the same children",
-            "the last ready, to the floor's last with the same children",
-        ]));
+        ratios.extend(ready(
+            wave,
+            floor,
+            [
+                "half of them ready, to the floor's last with the same children",
+                "the last ready, to the floor's last with the same children",
+            ],
+        ));
     }
     if let Some(least) = &run.least {
-        ratios.extend(ready(wave, least, [
-            "half of them ready, to the floor's last with a Deployment and a Service",
-            "the last ready, to the floor's last with a Deployment and a Service",
-        ]));
+        ratios.extend(ready(
+            wave,
+            least,
+            [
+                "half of them ready, to the floor's last with a Deployment and a Service",
+                "the last ready, to the floor's last with a Deployment and a Service",
+            ],
+        ));
     }
     ratios
 }
