@@ -14,17 +14,19 @@ const WATCHED: Duration = Duration::from_secs(20);
 /// Between two looks.
 const STEP: Duration = Duration::from_millis(50);
 
-/// What is left of the work when it counts as done, of processor time: two looks at the Lease.
-const REST: f64 = 0.03;
+/// It is busy as long as it takes more than a tenth of a processor in such a while: not for the Lease alone.
+const WHILE: Duration = Duration::from_millis(500);
+const TENTH: f64 = 0.05;
 
 /// What the new process did.
 #[derive(Serialize, Clone, Debug, Default)]
 pub struct Restart {
     pub requests: usize,
     pub writes: usize,
-    pub cpu_seconds: f64,
     /// Until it was done.
     pub busy_seconds: f64,
+    /// Of processor time, until then.
+    pub cpu_seconds: f64,
     pub peak_rss_mib: f64,
 }
 
@@ -39,15 +41,22 @@ pub async fn restart(subject: &mut Subject) -> Result<Restart> {
         tokio::time::sleep(STEP).await;
         used.push((began.elapsed(), cpu_seconds(pid)?));
     }
-    let all = used.last().map_or(0.0, |(_, cpu)| *cpu);
-    let busy = used.iter().find(|(_, cpu)| *cpu >= all - REST).map_or(WATCHED, |(at, _)| *at);
+    let (busy, cpu) = until_idle(&used);
     let requests = subject.log.since(mark)?;
     let count = Count::of(&requests);
     Ok(Restart {
         requests: count.writes() + count.reads,
         writes: requests.iter().filter(|it| is_write(it)).count(),
-        cpu_seconds: all,
         busy_seconds: busy.as_secs_f64(),
+        cpu_seconds: cpu,
         peak_rss_mib: subject.usage()?.peak_rss_mib,
     })
+}
+
+/// When it was busy for the last time, and what it had used by then.
+fn until_idle(used: &[(Duration, f64)]) -> (Duration, f64) {
+    let before = |at: Duration| used.iter().rfind(|(then, _)| *then + WHILE <= at).map_or(0.0, |(_, cpu)| *cpu);
+    let last = used.iter().rfind(|(at, cpu)| cpu - before(*at) > TENTH).map_or(0.0, |(_, cpu)| *cpu);
+    // In that while, the work may have ended long before.
+    used.iter().find(|(_, cpu)| *cpu >= last).copied().unwrap_or_default()
 }

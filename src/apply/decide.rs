@@ -1,0 +1,157 @@
+//! What to do about one object: pure. [`super`] does it, and asks again with what it has learned.
+//!
+//! So every decision can be tried out against any state of a cluster: `tests/model` tries all.
+
+use kube::ResourceExt;
+use kube::api::{DeleteParams, Preconditions};
+use serde_json::{Map, Value, json};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::diff::{self, Difference};
+use super::error::ApplyError;
+use crate::cache::{owner, owner_uid};
+use crate::children::{Child, Children, Live, Settled};
+use crate::labels;
+use crate::reach::Reach;
+use crate::validate::ValidatedServer;
+
+/// No stored object has this version: the first that etcd gives is larger.
+const NEVER_STORED: &str = "1";
+
+/// What is known when an object is decided about.
+#[derive(Clone, Debug)]
+pub struct Facts<K> {
+    /// The object that exists: as the cache has it, or as it was read because it was to be created
+    /// and the API server said that it is there.
+    pub live: Option<Arc<K>>,
+    /// Whether the API server was asked, and said that the server is there and stays.
+    pub server_stays: bool,
+}
+
+/// What to do about an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Nothing: it is as it should be.
+    Keep,
+    /// Nothing, since the server is suspended.
+    Hold,
+    /// First find out whether the server is there and stays.
+    AskForServer,
+    /// Write it. Where nothing was live, a conflict says that it exists: then it is to be read.
+    Apply { manifest: Value, difference: Difference },
+}
+
+/// What to do about an object that should exist.
+pub fn decide<K: Child>(object: &K, server: &ValidatedServer, facts: &Facts<K>) -> Result<Decision, ApplyError> {
+    let live = facts.live.as_deref();
+    if let Some(found) = live.filter(|it| !is_of(*it, server)) {
+        return Err(ApplyError::conflict_over(found));
+    }
+    let (desired, guard) = wish(object, live)?;
+    let Some(difference) = diff::difference(&desired, live.map(manifest).transpose()?.as_ref()) else {
+        return Ok(Decision::Keep);
+    };
+    if server.suspend {
+        return Ok(Decision::Hold);
+    }
+    // A server that is being deleted with `--cascade=orphan` lets go of its children one by one, and
+    // the cache may not have shown its end yet. To take them back now would be their death: they would
+    // name an owner that no longer exists.
+    let was_let_go = live.is_some_and(|it| owner(it).is_none()) && owner(object).is_some();
+    if was_let_go && !facts.server_stays {
+        return Ok(Decision::AskForServer);
+    }
+    let mut manifest = desired;
+    if let Some(metadata) = manifest["metadata"].as_object_mut() {
+        metadata.extend(guard);
+    }
+    Ok(Decision::Apply { manifest, difference })
+}
+
+/// What to do about an object of a write-once kind.
+#[derive(Clone, Debug)]
+pub enum Once<K> {
+    /// Nothing: it was made before, or it is too early.
+    Leave,
+    /// Nothing, since the server is suspended.
+    Hold,
+    /// Create it. Afterwards it exists, whoever made it, and `key` is to be remembered.
+    Create { object: Box<K>, key: String },
+}
+
+/// What to do about an object of a write-once kind, which is never looked at. `live` is all that the
+/// server has, and `made` has the keys of what is known to exist.
+pub fn decide_once<K: Child>(
+    object: K,
+    server: &ValidatedServer,
+    live: &Children<Live>,
+    made: &HashSet<String>,
+) -> Once<K> {
+    let Some(object) = object.begin(live) else { return Once::Leave };
+    let key = format!("{}/{}", owner_uid_of(&object), object.name_any());
+    if made.contains(&key) {
+        return Once::Leave;
+    }
+    if server.suspend { Once::Hold } else { Once::Create { object: Box::new(object), key } }
+}
+
+/// Whether an object that a server has is to be removed, `wanted` being what it should have.
+pub fn is_superfluous<K: Child>(object: &K, wanted: &[Arc<K>]) -> bool {
+    let is_wanted = wanted.iter().any(|it| it.meta().name == object.meta().name);
+    !is_wanted && object.meta().deletion_timestamp.is_none()
+}
+
+/// How to remove just this object, and no other that has its name by then.
+pub fn removal<K: Child>(object: &K) -> DeleteParams {
+    let preconditions = Some(Preconditions { uid: object.uid(), resource_version: None });
+    DeleteParams { preconditions, ..DeleteParams::background() }
+}
+
+/// The object as it should be, sealed, and what has to be so of the one that exists for it to be
+/// written.
+fn wish<K: Child>(object: &K, live: Option<&K>) -> Result<(Value, Map<String, Value>), ApplyError> {
+    let mut desired = manifest(object)?;
+    let hash = diff::hash(&desired);
+    let mut guard = Map::new();
+    if let Some(live) = live {
+        let mut object = object.clone();
+        let settled =
+            object.settle(live).map_err(|message| ApplyError::change_refused::<K>(&object.name_any(), message))?;
+        // Should somebody have replaced it in the meantime, the API server will say so.
+        guard.insert("uid".into(), json!(live.uid()));
+        if settled == Settled::TakenOver {
+            desired = manifest(&object)?;
+            guard.insert("resourceVersion".into(), json!(live.resource_version()));
+        }
+    } else {
+        guard.insert("resourceVersion".into(), json!(NEVER_STORED));
+    }
+    diff::seal(&mut desired, hash);
+    Ok((desired, guard))
+}
+
+/// Whether an object is this server's: owned by it, or made for it and owned by nobody.
+fn is_of<K: Child>(object: &K, server: &ValidatedServer) -> bool {
+    owner_uid(object).map_or_else(|| is_orphan(object, server), |uid| uid == server.owner.uid)
+}
+
+/// What nobody controls but names this server and carries our hash was made by us. Of most kinds it
+/// outlived its owner because that was deleted with `--cascade=orphan`.
+fn is_orphan<K: Child>(object: &K, server: &ValidatedServer) -> bool {
+    let is_ours = K::Scope::IS_CLUSTER_WIDE || labels::has(object, labels::MANAGED_BY, labels::LANDFALL);
+    let made_for = K::Scope::server_of(object);
+    is_ours
+        && made_for.is_some_and(|(namespace, name)| namespace == server.namespace && name == server.name.as_str())
+        && object.annotations().contains_key(diff::APPLIED_HASH)
+}
+
+/// The uid of whatever owns it, be that a controller or not.
+fn owner_uid_of<K: Child>(object: &K) -> &str {
+    object.owner_references().first().map_or("", |it| it.uid.as_str())
+}
+
+/// The object as JSON, with its type.
+fn manifest<K: Child>(object: &K) -> Result<Value, ApplyError> {
+    serde_json::to_value(object).map_err(|error| ApplyError::unwritable::<K>(&object.name_any(), &error))
+}
