@@ -42,8 +42,9 @@ test-versions: requirements ## The tests on a real API server, on each other Kub
 unit: ## Only what needs no cluster.
 	@cargo test --locked --workspace --lib --bins
 
-bench: requirements ## Measures how soon a server is Ready once a client can use it, and what the way in costs, on a real node.
-	@LANDFALL_BENCH=1 cargo test --quiet --locked --test node --test apiserver --no-fail-fast
+bench: requirements ## Measures how soon a server is Ready and what the way in costs, on a real node, and what the operator costs at scale. N=100,1000: only the last, with so many servers.
+	@$(if $(N),,LANDFALL_BENCH=1 cargo test --quiet --locked --test node --test apiserver --no-fail-fast)
+	@cargo bench --quiet --locked --bench scale -- $(if $(N),--servers $(N))
 
 bench-pure: ## Measures what the pure steps of a pass cost, in allocations and in time.
 	@cargo bench --quiet --locked --bench pure

@@ -1,6 +1,7 @@
 //! A cluster from its start to its end.
 
 mod front_door;
+mod pretence;
 mod start;
 
 use std::net::Ipv4Addr;
