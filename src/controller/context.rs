@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 use super::front::FrontCache;
-use super::intake::Intake;
 use super::references::ReferenceCache;
 use super::report::Reporter;
 use crate::api::MCPServer;
@@ -21,13 +20,6 @@ use crate::reach::Reach;
 use crate::settings::Platform;
 use crate::verification::Verifier;
 
-/// How soon to look again when a cache has yet to catch up.
-pub(super) const CATCH_UP: Duration = Duration::from_millis(50);
-
-/// While new servers wait for their turn, the first news of those that are on their way waits at least as
-/// long: writes go to what clients wait for.
-const CROWDED: Duration = Duration::from_secs(10);
-
 /// What every pass needs.
 pub(super) struct Context {
     pub(super) applier: Applier,
@@ -35,7 +27,6 @@ pub(super) struct Context {
     pub(super) references: ReferenceCache,
     pub(super) reporter: Reporter,
     pub(super) backoff: Backoff,
-    pub(super) intake: Intake,
     pub(super) verifier: Arc<Verifier>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) platform: Platform,
@@ -51,7 +42,6 @@ impl Context {
         platform: Platform,
         verifier: Arc<Verifier>,
         front: FrontCache,
-        intake: Intake,
     ) -> Self {
         let caches = Arc::new(Children::from_each(&mut NewCaches));
         Self {
@@ -65,7 +55,6 @@ impl Context {
             references: ReferenceCache::new(platform.watch_secrets, front, caches),
             reporter: Reporter::new(client.clone(), Arc::clone(&metrics)),
             backoff: Backoff::default(),
-            intake,
             verifier,
             metrics,
             platform,
@@ -90,20 +79,12 @@ impl Context {
         children.1 && self.pods.is_synced() && self.references.is_synced()
     }
 
-    /// Waits until it is so.
-    pub(super) async fn until_synced(&self) {
-        while !self.is_synced() {
-            tokio::time::sleep(CATCH_UP).await;
-        }
-    }
-
     pub(super) fn pods_of(&self, server: &MCPServer) -> Vec<Arc<PodView>> {
         self.pods.group(&group_of_server(&server.namespace().unwrap_or_default(), &server.name_any()))
     }
 
     /// How much of `patience` is left before a report has to be made.
     pub(super) fn put_off(&self, server: &MCPServer, patience: Duration) -> Option<Duration> {
-        let patience = if self.intake.is_crowded() { patience.max(CROWDED) } else { patience };
         let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
         let until = put_off.entry(server.uid().unwrap_or_default()).or_insert_with(|| Instant::now() + patience);
         until.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())

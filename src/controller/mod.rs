@@ -15,7 +15,6 @@ mod gateway_api;
 mod health;
 mod http;
 mod installed;
-mod intake;
 mod leader;
 mod losses;
 mod reconcile;
@@ -30,7 +29,7 @@ pub use health::{Health, serve};
 pub use installed::resource_problem;
 
 use futures::future::{BoxFuture, Shared, ready, try_join_all};
-use futures::stream::{iter, select, unfold};
+use futures::stream::{iter, unfold};
 use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
@@ -61,7 +60,6 @@ use catalog::Catalog;
 use context::Context;
 use front::{Classes, FrontCache};
 use gateway_api::Presence;
-use intake::Intake;
 use losses::Losses;
 use references::Target;
 use selection::{Selection, everything, paged};
@@ -164,9 +162,7 @@ impl Scope {
         let verifier = Arc::new(verifier);
         let verifying = Arc::clone(&verifier);
         let front = FrontCache::new(self.platform.clone(), self.settings.watches_classes(), self.gateway_api.clone());
-        let (intake, turns) = Intake::new(self.settings.concurrency);
-        let context =
-            Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), verifier, front, intake));
+        let context = Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), verifier, front));
         let checked = Arc::clone(&context);
         self.health.add_check(move || checked.is_synced());
         let controller = self.watch_servers(&context);
@@ -180,33 +176,20 @@ impl Scope {
             Some(((), lost))
         });
         let controller = controller.reconcile_all_on(losses);
-        let controller = controller.reconcile_on(select(news, turns).map(|name| reference(&name)));
-        let of = Arc::clone(&context);
+        let controller = controller.reconcile_on(news.map(|name| reference(&name)));
         let stopping = shutdown.clone();
         let reconciling = controller
             .with_config(controller::Config::default().concurrency(self.settings.concurrency))
             .graceful_shutdown_on(shutdown)
             .run(reconcile::reconcile, reconcile::on_error, context)
-            .for_each(move |result| {
-                match result {
-                    Ok((server, _))
-                    | Err(
-                        controller::Error::ReconcilerFailed(_, server) | controller::Error::ObjectNotFound(server),
-                    ) => of.intake.ended(&server),
-                    Err(controller::Error::QueueError(_) | controller::Error::RunnerError(_)) => {}
-                }
-                ready(())
-            });
+            .for_each(|_| async {});
         futures::join!(reconciling, verifying.run(stopping));
         Ok(())
     }
 
-    /// The servers themselves. Changes of the status alone, which are our own, trigger nothing; one that
-    /// was never reported on waits for its turn. They are listed when all else is: before, a pass could
-    /// only be put off.
+    /// The servers themselves. Changes of the status alone, which are our own, trigger nothing.
     fn watch_servers(&self, context: &Arc<Context>) -> Servers {
         let (reader, writer) = reflector::store();
-        let (synced, of) = (Arc::clone(context), Arc::clone(context));
         let (context, known) = (Arc::clone(context), reader.clone());
         let mut before = HashMap::new();
         let changes = Selection::from(paged())
@@ -226,14 +209,7 @@ impl Scope {
                 _ => {}
             })
             .applied_objects()
-            .predicate_filter(predicates::generation, PredicateConfig::default())
-            .filter(move |change| {
-                let new = change.as_ref().ok().filter(|it| it.is_new()).map(name_of);
-                let is_due = new.is_none();
-                new.into_iter().for_each(|it| of.intake.offer(it));
-                ready(is_due)
-            });
-        let changes = async move { synced.until_synced().await }.map(|()| changes).flatten_stream();
+            .predicate_filter(predicates::generation, PredicateConfig::default());
         Controller::for_stream(without_failures(changes), reader)
     }
 

@@ -6,7 +6,7 @@ use kube::runtime::controller::Action;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::context::{CATCH_UP, Context};
+use super::context::Context;
 use super::finalizer;
 use super::stored::StoredServer;
 use crate::api::MCPServer;
@@ -19,6 +19,9 @@ use crate::validate::validate;
 
 /// A pass that takes longer hangs on something: give the worker back.
 const PASS_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How soon to look again when a cache has yet to catch up.
+const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// How often each server is looked at when nothing seems to change.
 const RESYNC: Duration = Duration::from_hours(1);

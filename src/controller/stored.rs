@@ -31,11 +31,6 @@ impl StoredServer {
         (MCPServer { metadata: self.metadata.clone(), spec, status: self.status() }, result)
     }
 
-    /// Whether nothing was ever reported on it, and nothing has to end of it.
-    pub(super) fn is_new(&self) -> bool {
-        self.status.is_none() && self.metadata.deletion_timestamp.is_none()
-    }
-
     /// What cannot be read of a status is as good as none: it is written anew.
     fn status(&self) -> Option<MCPServerStatus> {
         serde_json::from_str(self.status.as_deref()?.get()).ok()
