@@ -12,7 +12,7 @@ use super::backoff::Backoff;
 use super::front::FrontCache;
 use super::references::ReferenceCache;
 use super::report::Reporter;
-use crate::api::{MCPServer, MCPServerStatus};
+use crate::api::MCPServer;
 use crate::apply::{Applier, NewCaches};
 use crate::cache::{Cache, group_of_server};
 use crate::children::{Child, Children, Make, Nothing};
@@ -85,13 +85,12 @@ impl Context {
         self.pods.group(&group_of_server(&server.namespace().unwrap_or_default(), &server.name_any()))
     }
 
-    /// The status of a server whose spec cannot be decoded.
-    pub(super) async fn status_of(&self, server: &ObjectMeta) -> Result<Option<MCPServerStatus>, kube::Error> {
+    /// A server whose spec cannot be decoded, as it is stored.
+    pub(super) async fn stored(&self, server: &ObjectMeta) -> Result<Option<DynamicObject>, kube::Error> {
         let resource = kube::api::ApiResource::erase::<MCPServer>(&());
         let namespace = server.namespace.clone().unwrap_or_default();
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
-        let object = api.get_opt(server.name.as_deref().unwrap_or_default()).await?;
-        Ok(object.and_then(|object| serde_json::from_value(object.data.get("status")?.clone()).ok()))
+        api.get_opt(server.name.as_deref().unwrap_or_default()).await
     }
 
     /// How much of `patience` is left before a report has to be made.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::finalizer;
-use crate::api::{MCPServer, MCPServerSpec};
+use crate::api::{MCPServer, MCPServerSpec, unreadable};
 use crate::apply::ApplyError;
 use crate::build::build;
 use crate::jitter;
@@ -142,12 +142,15 @@ async fn refused(server: &MCPServer, context: &Context, error: &ApplyError) -> R
 
 /// Its status is part of what could not be decoded, and is read by itself; its children stay.
 async fn pass_undecodable(invalid: &InvalidObject, context: &Context) -> Result<Action, Error> {
-    let status = context.status_of(&invalid.metadata).await.map_err(|error| Error::Status(Box::new(error)))?;
+    let stored = context.stored(&invalid.metadata).await.map_err(|error| Error::Status(Box::new(error)))?;
+    let stored = stored.map(|it| it.data).unwrap_or_default();
+    let status = stored.get("status").and_then(|it| serde_json::from_value(it.clone()).ok());
     let server = MCPServer { metadata: invalid.metadata.clone(), spec: MCPServerSpec::default(), status };
     if server.metadata.deletion_timestamp.is_some() {
         return end(&server, context).await;
     }
-    report(&server, context, &Outcome::Undecodable(&invalid.error)).await
+    let error = unreadable::explained(&stored["spec"], &invalid.error);
+    report(&server, context, &Outcome::Undecodable(&error)).await
 }
 
 /// What to do after a pass failed.
