@@ -34,6 +34,7 @@ impl Child for PersistentVolumeClaim {
     /// has to be readable for what shall run on it.
     fn settle(&mut self, live: &Self) -> Result<Settled, String> {
         let field = field(self);
+        let is_bound = live.status.as_ref().and_then(|it| it.phase.as_deref()) == Some("Bound");
         if let (Some(wanted), Some(given)) = (data(self), data(live)) {
             let claim = self.metadata.name.as_deref().unwrap_or_default();
             wanted.check_after(&given).map_err(|why| format!("{field}: the claim \"{claim}\" {why}"))?;
@@ -47,6 +48,16 @@ impl Child for PersistentVolumeClaim {
                 "{field}.size: {} is less than the {} that it has, and storage cannot shrink: \
                  write {}, or delete the claim with all its data",
                 wanted.0, given.0, given.0
+            ));
+        }
+        if let (Some(wanted), Some(given)) = (size(spec), size(live))
+            && !is_bound
+            && quantity::compare(&wanted.0, &given.0) == Some(Ordering::Greater)
+        {
+            return Err(format!(
+                "{field}.size: it has no volume yet, and cannot grow before: it will grow to {} when it has one, or \
+                 write {} until then",
+                wanted.0, given.0
             ));
         }
         if spec.access_modes != live.access_modes {
