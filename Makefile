@@ -51,10 +51,12 @@ fuzz: ## Feeds the readers of specs and replies with anything, a minute each. SE
 lint: ## Formatting, clippy, licences and sources, generated files.
 	@tests/lint
 
-generate: ## Writes what is made from the source: crds/ and its copy in charts/.
+generate: ## Writes what is made from the source: crds/ and its copy in charts/, and docs/reference.md.
 	@cargo run --quiet --locked -- crd > crds/mcpservers.yaml.new
 	@mv crds/mcpservers.yaml.new crds/mcpservers.yaml
 	@cp crds/mcpservers.yaml charts/landfall-crds/files/
+	@cargo run --quiet --locked -- crd --markdown > docs/reference.md.new
+	@mv docs/reference.md.new docs/reference.md
 
 image: ## Makes the operator's image (amd64 or what this machine is), without a container engine.
 	@mkdir -p $(IMAGES)

@@ -80,6 +80,13 @@ impl<K: Resource + Clone> Cache<K> {
         self.read().groups.get(group).map(|group| group.values().cloned().collect()).unwrap_or_default()
     }
 
+    /// All objects, by group and name.
+    pub fn all(&self) -> BTreeMap<(String, String), Arc<K>> {
+        let state = self.read();
+        let objects = state.groups.iter().flat_map(|(group, objects)| objects.iter().map(move |it| (group, it)));
+        objects.map(|(group, (name, object))| ((group.clone(), name.clone()), Arc::clone(object))).collect()
+    }
+
     /// Whether the first list is complete.
     pub fn is_synced(&self) -> bool {
         self.read().synced

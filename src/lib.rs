@@ -22,6 +22,7 @@ pub mod api;
 pub mod apply;
 pub mod build;
 pub mod cache;
+pub mod catalog;
 pub mod children;
 pub mod cli;
 pub mod connect;

@@ -6,11 +6,13 @@
 //! anything.
 
 mod backoff;
+mod catalog;
 mod context;
 mod finalizer;
 mod front;
 mod gateway_api;
 mod health;
+mod http;
 mod installed;
 mod leader;
 mod reconcile;
@@ -49,6 +51,7 @@ use crate::reach::Reach;
 use crate::references::{ObjectName, Source};
 use crate::settings::{Platform, Settings};
 use crate::verification::{Network, Verifier};
+use catalog::Catalog;
 use context::Context;
 use front::{Classes, FrontCache};
 use gateway_api::Presence;
@@ -71,17 +74,17 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     health.metrics.leads(settings.shard, false);
+    let catalog = Catalog::open(settings).await?;
     // Before waiting for the Lease: a new version without its resource is not ready, so that an
     // upgrade leaves the one before at work.
     tokio::select! {
         waited = installed::wait(&client, settings, &health) => waited?,
         () = shutdown.clone() => return Ok(()),
     }
-    let namespaces: Vec<_> = if settings.namespaces.is_empty() {
-        vec![None]
-    } else {
-        settings.namespaces.iter().cloned().map(Some).collect()
-    };
+    if let Some(catalog) = catalog {
+        catalog.watch(&client, &health);
+    }
+    let namespaces = settings.scopes();
     let gateway_api = Presence::find(client.clone(), groups).await;
     let scopes = namespaces.into_iter().map(|namespace| Scope {
         gateway_api: gateway_api.clone(),
