@@ -419,7 +419,11 @@ fn rules_of_scaling_network_and_rights_name_their_fields() {
         ),
         (
             json!({"disruptionBudget": {"maxUnavailable": "half"}}),
-            "spec.disruptionBudget: \"half\" is neither a number of pods nor a percentage: write 1 or 50%",
+            "spec.disruptionBudget.maxUnavailable: \"half\" is neither a number of pods nor a percentage: write 1 or 50%",
+        ),
+        (
+            json!({"volumeMounts": [{"name": "tmp", "mountPath": "/a", "subPathExpr": "a/../b"}]}),
+            "spec.volumeMounts[0].subPathExpr: \"a/../b\" must be a path within the volume: relative and without '..'",
         ),
         (
             json!({"networkPolicy": {"ingress": [{}]}}),

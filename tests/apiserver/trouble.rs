@@ -37,7 +37,8 @@ pub async fn an_undecodable_server_stops_nobody_else(world: Arc<World>) -> Resul
     };
     let condition = space.until("a condition", &ready).await?;
     ensure!(condition["reason"] == "Undecodable" && condition["status"] == "False", "{condition}");
-    ensure!(condition["message"].as_str().is_some_and(|it| it.contains("3000000000")), "{condition}");
+    let told = "spec.probes.liveness.periodSeconds: invalid value: integer `3000000000`";
+    ensure!(condition["message"].as_str().is_some_and(|it| it.contains(told)), "{condition}");
 
     operator.restart().await?;
     operator.until_ready().await?;
