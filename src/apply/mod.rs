@@ -122,8 +122,10 @@ impl Pass<'_> {
     async fn write<K: Child>(&mut self, object: K) -> Result<Option<Arc<K>>, ApplyError> {
         let name = object.name_any();
         let mut facts = Facts { live: self.seen().object::<K>(&name), server_stays: false };
+        let mut was_read = false;
         loop {
             match decide(&object, self.server, &facts)? {
+                Decision::Keep if was_read => return Ok(facts.live.map(|it| self.remember(Arc::unwrap_or_clone(it)))),
                 Decision::Keep => return Ok(facts.live),
                 Decision::Hold => {
                     self.pending.push(format!("{} \"{name}\"", K::kind(&())));
@@ -138,6 +140,7 @@ impl Pass<'_> {
                     match self.patch::<K>(&name, &manifest).await {
                         Err(ApplyError::Conflict { .. }) if facts.live.is_none() => {
                             facts.live = Some(self.read(&name).await?);
+                            was_read = true;
                         }
                         applied => return Ok(Some(self.remember(applied?))),
                     }
