@@ -18,6 +18,7 @@ pub use cluster_wide::wants_cluster_wide;
 pub use error::ApplyError;
 pub use seen::{Caches, NewCaches, Seen};
 
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PartialObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
@@ -29,7 +30,7 @@ use crate::children::{Child, Children, Desired, Live, Step};
 use crate::metrics::Metrics;
 use crate::reach::Reach;
 use crate::validate::ValidatedServer;
-use decide::{Decision, Facts, Once, decide, decide_once, is_superfluous, removal};
+use decide::{Decision, Facts, Once, decide, decide_once, is_superfluous, may_be_left, removal};
 
 /// What has become of the children.
 pub struct Applied {
@@ -150,27 +151,32 @@ impl Pass<'_> {
     }
 
     /// Creates an object that is never looked at again. One that exists by that name is left as it is:
-    /// it was made by this server before, or by the one whose data it takes up.
+    /// it was made by this server before, or by the one whose data it takes up. But it may also be just
+    /// what the claim of that name before this one left, on its way to be removed; then the pass waits.
     async fn make_once<K: Child>(&mut self, object: K) -> Result<(), ApplyError> {
         let name = object.name_any();
         let decision = {
             let made = self.applier.made.lock().unwrap_or_else(PoisonError::into_inner);
             decide_once(object, self.server, &self.seen().all(), &made)
         };
-        let (object, key) = match decision {
+        let (object, key, owned_since) = match decision {
             Once::Leave => return Ok(()),
             Once::Hold => {
                 self.pending.push(format!("{} \"{name}\"", K::kind(&())));
                 return Ok(());
             }
-            Once::Create { object, key } => (object, key),
+            Once::Create { object, key, owned_since } => (object, key, owned_since),
         };
         let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
         let result = self.api::<K>().create(&params, &object).await;
         self.applier.metrics.child_write(&K::kind(&()), "create", result.is_ok());
         match result {
             Ok(_) => tracing::info!(kind = %K::kind(&()), %name, "created"),
-            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                if may_be_left(owned_since.as_ref(), Timestamp::now()) {
+                    return Err(ApplyError::left::<K>(&name));
+                }
+            }
             Err(error) => return Err(ApplyError::new::<K>("create", &name, error)),
         }
         self.applier.made.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
