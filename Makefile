@@ -19,7 +19,7 @@ IMAGES := target/images
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions unit bench fuzz lint generate image images databases servers release release-binaries checksums requirements clean
+.PHONY: help demo test test-versions unit bench bench-pure fuzz lint generate image images databases servers release release-binaries checksums requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -42,6 +42,9 @@ unit: ## Only what needs no cluster.
 bench: requirements ## Measures how soon a server is Ready once a client can use it, and what the way in costs, on a real node.
 	@LANDFALL_BENCH=1 cargo test --quiet --locked --test node
 
+bench-pure: ## Measures what the pure steps of a pass cost, in allocations and in time.
+	@cargo bench --quiet --locked --bench pure
+
 fuzz: ## Feeds the readers of specs and replies with anything, a minute each. SECONDS=600: longer. Needs cargo-fuzz and nightly.
 	@for it in spec reply; do \
 	  mkdir -p fuzz/corpus/$$it fuzz/seeds/$$it; \
@@ -51,10 +54,12 @@ fuzz: ## Feeds the readers of specs and replies with anything, a minute each. SE
 lint: ## Formatting, clippy, licences and sources, generated files.
 	@tests/lint
 
-generate: ## Writes what is made from the source: crds/ and its copy in charts/.
+generate: ## Writes what is made from the source: crds/ and its copy in charts/, and docs/reference.md.
 	@cargo run --quiet --locked -- crd > crds/mcpservers.yaml.new
 	@mv crds/mcpservers.yaml.new crds/mcpservers.yaml
 	@cp crds/mcpservers.yaml charts/landfall-crds/files/
+	@cargo run --quiet --locked -- crd --markdown > docs/reference.md.new
+	@mv docs/reference.md.new docs/reference.md
 
 image: ## Makes the operator's image (amd64 or what this machine is), without a container engine.
 	@mkdir -p $(IMAGES)

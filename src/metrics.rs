@@ -198,6 +198,7 @@ mod tests {
         metrics.watch_error("Pod");
         metrics.verified("Verified", Duration::ZERO);
         metrics.readiness("a", Some("True"));
+        metrics.leads(None, true);
         let text = metrics.text();
         let row = |line: &str| {
             let (family, type_) = line.strip_prefix("# TYPE ")?.split_once(' ')?;

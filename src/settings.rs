@@ -89,6 +89,10 @@ pub struct Settings {
     #[arg(long, env = "LANDFALL_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
 
+    /// The catalog of servers.
+    #[command(flatten)]
+    pub catalog: CatalogSettings,
+
     /// Form of the log on standard error.
     #[arg(long, env = "LANDFALL_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -104,6 +108,31 @@ impl Settings {
     pub fn watches_classes(&self) -> bool {
         self.watch_classes.unwrap_or(self.namespaces.is_empty())
     }
+
+    /// The namespaces to serve, each by itself, or `None` for all of them together.
+    pub fn scopes(&self) -> Vec<Option<String>> {
+        if self.namespaces.is_empty() { vec![None] } else { self.namespaces.iter().cloned().map(Some).collect() }
+    }
+}
+
+/// The catalog of servers.
+#[derive(Args, Serialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct CatalogSettings {
+    /// Serves a catalog of the servers in the namespaces served: a page for people, and the MCP registry's
+    /// API for clients. Whoever reaches its address can read it: names, URLs and states of servers, and what
+    /// they say of themselves. See docs/catalog.md.
+    #[arg(long = "catalog", id = "catalog", env = "LANDFALL_CATALOG")]
+    pub enabled: bool,
+
+    /// Address on which the catalog is served.
+    #[arg(
+        long = "catalog-listen",
+        id = "catalog-listen",
+        env = "LANDFALL_CATALOG_LISTEN",
+        default_value = "0.0.0.0:8081"
+    )]
+    pub listen: SocketAddr,
 }
 
 /// How servers are verified.

@@ -294,6 +294,7 @@ pub struct SecretName {
 /// Whose identity a dependency's pod has.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = schema::explained_by_its_field)]
 pub enum SharedAccount {
     /// The server's.
     Server,

@@ -13,6 +13,7 @@ mod network_policy;
 mod pod;
 mod preset;
 mod probes;
+pub mod reference;
 mod scaling;
 mod schema;
 mod server;

@@ -9,6 +9,7 @@ use super::schema;
 
 /// When an image is pulled.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[schemars(transform = schema::explained_by_its_field)]
 pub enum PullPolicy {
     /// At each start of a container.
     Always,
@@ -50,6 +51,7 @@ pub struct Scratch {
 
 /// Where a scratch directory is kept.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[schemars(transform = schema::explained_by_its_field)]
 pub enum ScratchMedium {
     /// On the node's disk.
     Disk,

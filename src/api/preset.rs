@@ -4,10 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+use super::schema;
+
 macro_rules! names {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
         /// A known database or service, for which every field of a dependency has a default.
         #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[schemars(transform = schema::explained_by_its_field)]
         pub enum PresetName {
             $($(#[doc = $doc])+ #[serde(rename = $text)] $name,)+
         }

@@ -10,6 +10,7 @@ use super::schema;
 
 /// Whether a server remembers its clients between requests.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[schemars(transform = schema::explained_by_its_field)]
 pub enum Sessions {
     /// It keeps sessions in memory: a client's requests have to reach the pod that knows it.
     Stateful,

@@ -28,6 +28,11 @@ pub const IS_IMAGE: &str = r"self.matches('^([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?
 /// What [`IS_IMAGE`] wants.
 pub const IS_IMAGE_MESSAGE: &str = "image must be an image reference such as ghcr.io/org/server:1.2.3 or ghcr.io/org/server@sha256:<digest>, with no scheme and no spaces";
 
+/// For the values of optional fields: kube puts a type's description in the place of the field's, which says more.
+pub fn explained_by_its_field(schema: &mut Schema) {
+    schema.remove("description");
+}
+
 /// A list of objects as of [`raw_object`].
 pub fn raw_objects(generator: &mut SchemaGenerator) -> Schema {
     let items = raw_object(generator);

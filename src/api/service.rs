@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use super::schema;
+
 /// The Service in front of the server's pods.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -57,6 +59,7 @@ pub struct ExtraPort {
 
 /// Type of a Service.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[schemars(transform = schema::explained_by_its_field)]
 pub enum ServiceType {
     /// Reached from within the cluster.
     ClusterIP,
@@ -79,6 +82,7 @@ impl ServiceType {
 
 /// Whether calls from one client address go to one pod.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[schemars(transform = schema::explained_by_its_field)]
 pub enum SessionAffinity {
     /// Any call may go to any pod.
     None,

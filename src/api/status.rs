@@ -109,8 +109,8 @@ pub struct ServerStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<String>,
 
-    /// Whether the server lets nobody in without credentials; those of `verification.headers`, if
-    /// any, were not enough.
+    /// Whether nobody is let in at `url` without credentials, be it that the server asks for them or what
+    /// is in front of it; those of `verification.headers`, if any, were not enough.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub auth_required: bool,
 }

@@ -26,6 +26,11 @@ pub(super) struct Cluster {
 }
 
 impl Args {
+    /// As if it was given so.
+    pub(super) fn of(namespace: Option<&str>, context: Option<&str>) -> Self {
+        Self { namespace: namespace.map(str::to_owned), context: context.map(str::to_owned) }
+    }
+
     /// Where the cluster is said to be; nothing is asked yet.
     pub(super) async fn connect(&self) -> Result<Cluster> {
         let config = match &self.context {

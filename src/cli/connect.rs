@@ -1,12 +1,12 @@
 //! `landfall connect NAME`: what a client has to be told to use a server.
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::cluster;
-use crate::connect::{Client, Connection, Merged, merge};
+use crate::connect::{Client, Connection, Merged, alone, merge};
 
 /// Prints the configuration for the URL in the server's status. Credentials are never part of it: it names an
 /// environment variable, or a place to fill in.
@@ -41,7 +41,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
     let connection = connection(args).await?;
     let Some(client) = args.client else {
         for client in Client::all() {
-            println!("# {}: {}\n{}", client.title(), client.file(), text(*client, &connection)?);
+            println!("# {}: {}\n{}", client.title(), client.file(), alone(*client, &connection).map_err(Error::msg)?);
         }
         return Ok(());
     };
@@ -54,7 +54,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
         };
         println!("{}", write(client, &path, &connection, args.replace)?);
     } else {
-        print!("{}", text(client, &connection)?);
+        print!("{}", alone(client, &connection).map_err(Error::msg)?);
     }
     if let Some(hint) = client.hint(&connection) {
         eprintln!("landfall: {hint}");
@@ -82,17 +82,6 @@ async fn connection(args: &Args) -> Result<Connection> {
         );
     }
     Ok(connection)
-}
-
-/// As it stands in the client's file.
-fn text(client: Client, connection: &Connection) -> Result<String> {
-    if client == Client::Codex {
-        return match merge(client, "", connection, false) {
-            Ok(Merged::Changed(text)) => Ok(text),
-            other => Err(anyhow!("{other:?}")),
-        };
-    }
-    Ok(format!("{:#}\n", client.configuration(connection)))
 }
 
 /// What was done, in a sentence.

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod catalog;
 mod cluster;
 mod connect;
 mod doctor;
@@ -18,7 +19,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::api::crd;
+use crate::api::{crd, reference};
 
 /// Stands for the uid of a server that no API server has stored.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
@@ -42,6 +43,8 @@ enum Command {
     Status(status::Args),
     /// Prints what an MCP client has to be told to use a server, or tells it.
     Connect(connect::Args),
+    /// Prints the servers that are ready, in the form of the MCP registry's API.
+    Catalog(catalog::Args),
     /// Makes servers of what a client's configuration, a compose file or another operator runs.
     Import(import::Args),
     /// Says what is wrong with the servers in files, without a cluster.
@@ -53,7 +56,11 @@ enum Command {
     /// Looks whether a cluster has what Landfall and its servers need.
     Doctor(doctor::Args),
     /// Prints the CustomResourceDefinition, for `kubectl apply --server-side -f -`.
-    Crd,
+    Crd {
+        /// Prints a page about its fields instead, in Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Prints what a shell needs to complete commands.
     Completions {
         /// Which shell
@@ -84,12 +91,14 @@ impl Cli {
             Command::Operator(args) => operator::run(*args).await?,
             Command::Status(args) => return status::run(&args).await,
             Command::Connect(args) => connect::run(&args).await?,
+            Command::Catalog(args) => catalog::run(&args).await?,
             Command::Import(args) => return Ok(import::run(&args)),
             Command::Validate(args) => return validate::run(&args),
             Command::Render(args) => render::run(&args).await?,
             Command::Probe(args) => probe::run(args).await?,
             Command::Doctor(args) => return doctor::run(&args).await,
-            Command::Crd => print!("{}", crd::mcpserver_crd_yaml()?),
+            Command::Crd { markdown: false } => print!("{}", crd::mcpserver_crd_yaml()?),
+            Command::Crd { markdown: true } => print!("{}", reference::markdown()?),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Self::command(), "landfall", &mut script);

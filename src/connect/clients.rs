@@ -1,6 +1,9 @@
 //! The clients: where each keeps its servers, and in which form. Sources: the documentation of each.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use clap::ValueEnum;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -151,6 +154,27 @@ impl Client {
             whole["inputs"] = json!(inputs);
         }
         whole
+    }
+
+    /// A link that adds the server to the client, where it has such links.
+    pub fn install_link(self, connection: &Connection) -> Option<String> {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        match self {
+            Self::Cursor => {
+                let entry = BASE64_STANDARD.encode(self.entry(connection).to_string());
+                let (name, entry) = (encoded(&connection.name), encoded(&entry));
+                Some(format!("cursor://anysphere.cursor-deeplink/mcp/install?name={name}&config={entry}"))
+            }
+            Self::Vscode => {
+                let mut whole = self.entry(connection);
+                whole["name"] = json!(connection.name);
+                if let Some(inputs) = self.inputs(connection) {
+                    whole["inputs"] = json!(inputs);
+                }
+                Some(format!("vscode:mcp/install?{}", encoded(&whole.to_string())))
+            }
+            _ => None,
+        }
     }
 
     /// What VS Code asks a person for.

@@ -22,6 +22,17 @@ pub fn merge(client: Client, text: &str, connection: &Connection, replaces: bool
     if client == Client::Codex { toml(text, connection, replaces) } else { json(client, text, connection, replaces) }
 }
 
+/// The text of a file that has this server alone.
+pub fn alone(client: Client, connection: &Connection) -> Result<String, String> {
+    if client != Client::Codex {
+        return Ok(format!("{:#}\n", client.configuration(connection)));
+    }
+    match toml("", connection, false)? {
+        Merged::Changed(text) => Ok(text),
+        Merged::AsItWas => Ok(String::new()),
+    }
+}
+
 fn another(name: &str) -> String {
     format!("it has another server that is called {name}: rename that one, or replace it with --replace")
 }

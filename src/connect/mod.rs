@@ -8,7 +8,7 @@ mod clients;
 mod merge;
 
 pub use clients::Client;
-pub use merge::{Merged, merge};
+pub use merge::{Merged, alone, merge};
 
 use kube::ResourceExt;
 

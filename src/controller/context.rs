@@ -1,8 +1,6 @@
 //! What every pass needs.
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{Api, ObjectMeta};
-use kube::core::DynamicObject;
 use kube::{Client, Resource, ResourceExt};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +10,7 @@ use super::backoff::Backoff;
 use super::front::FrontCache;
 use super::references::ReferenceCache;
 use super::report::Reporter;
-use crate::api::{MCPServer, MCPServerStatus};
+use crate::api::MCPServer;
 use crate::apply::{Applier, NewCaches};
 use crate::cache::{Cache, group_of_server};
 use crate::children::{Child, Children, Make, Nothing};
@@ -83,15 +81,6 @@ impl Context {
 
     pub(super) fn pods_of(&self, server: &MCPServer) -> Vec<Arc<PodView>> {
         self.pods.group(&group_of_server(&server.namespace().unwrap_or_default(), &server.name_any()))
-    }
-
-    /// The status of a server whose spec cannot be decoded.
-    pub(super) async fn status_of(&self, server: &ObjectMeta) -> Result<Option<MCPServerStatus>, kube::Error> {
-        let resource = kube::api::ApiResource::erase::<MCPServer>(&());
-        let namespace = server.namespace.clone().unwrap_or_default();
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
-        let object = api.get_opt(server.name.as_deref().unwrap_or_default()).await?;
-        Ok(object.and_then(|object| serde_json::from_value(object.data.get("status")?.clone()).ok()))
     }
 
     /// How much of `patience` is left before a report has to be made.

@@ -5,21 +5,16 @@
 //! the API server or for its resource.
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
+use hyper::body::Bytes;
+use hyper::{Method, Response, StatusCode};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
+use super::http;
 use crate::metrics::Metrics;
 
 type Check = Box<dyn Fn() -> bool + Send + Sync>;
-
-/// A client that takes longer to say what it wants is not a kubelet.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the operator says of itself.
 #[derive(Default)]
@@ -70,30 +65,9 @@ impl Health {
     }
 }
 
-/// Serves `health` until the process ends.
+/// Serves `health` until the process ends. Whoever else connects must not keep a kubelet out.
 pub async fn serve(listener: TcpListener, health: Arc<Health>) {
-    loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let health = Arc::clone(&health);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let response = health.answer(request.method(), request.uri().path());
-            async move { Ok::<_, Infallible>(response) }
-        });
-        let mut http = hyper::server::conn::http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-        tokio::spawn(async move {
-            if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-                tracing::debug!("a connection to the health server broke: {error}");
-            }
-        });
-    }
+    http::serve(listener, Semaphore::MAX_PERMITS, move |method, uri| health.answer(method, uri.path())).await;
 }
 
 #[cfg(test)]

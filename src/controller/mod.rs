@@ -6,29 +6,32 @@
 //! anything.
 
 mod backoff;
+mod catalog;
 mod context;
 mod finalizer;
 mod front;
 mod gateway_api;
 mod health;
+mod http;
 mod installed;
 mod leader;
+mod losses;
 mod reconcile;
 mod references;
 mod report;
 mod routes;
 mod selection;
+mod stored;
 
 pub use health::{Health, serve};
 pub use installed::resource_problem;
 
 use futures::future::{BoxFuture, Shared, ready, try_join_all};
-use futures::stream::iter;
+use futures::stream::{iter, unfold};
 use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
 use kube::api::Api;
-use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher;
 use kube::runtime::{Controller, PredicateConfig, WatchStreamExt, controller, predicates};
@@ -39,27 +42,32 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 use crate::api::MCPServer;
-use crate::cache::{Cache, owner};
+use crate::cache::{Cache, Whole, owner};
 use crate::children::{Child, Children, Make, Nothing};
 use crate::labels;
+use crate::lean::Lean;
 use crate::observe::PodView;
 use crate::reach::Reach;
 use crate::references::{ObjectName, Source};
 use crate::settings::{Platform, Settings};
 use crate::verification::{Network, Verifier};
+use catalog::Catalog;
 use context::Context;
 use front::{Classes, FrontCache};
 use gateway_api::Presence;
+use losses::Losses;
 use references::Target;
 use selection::{Selection, everything, paged};
+use stored::StoredServer;
 
 /// Ends when the operator shall stop.
 pub type Shutdown = Shared<BoxFuture<'static, ()>>;
 
-type Servers = Controller<DeserializeGuard<MCPServer>>;
-type ServerRef = ObjectRef<DeserializeGuard<MCPServer>>;
+type Servers = Controller<StoredServer>;
+type ServerRef = ObjectRef<StoredServer>;
 
 /// Runs the operator until `shutdown` ends, on a cluster that has these groups of kinds.
 pub async fn run(
@@ -71,20 +79,21 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     health.metrics.leads(settings.shard, false);
+    let catalog = Catalog::open(settings).await?;
     // Before waiting for the Lease: a new version without its resource is not ready, so that an
     // upgrade leaves the one before at work.
     tokio::select! {
         waited = installed::wait(&client, settings, &health) => waited?,
         () = shutdown.clone() => return Ok(()),
     }
-    let namespaces: Vec<_> = if settings.namespaces.is_empty() {
-        vec![None]
-    } else {
-        settings.namespaces.iter().cloned().map(Some).collect()
-    };
+    if let Some(catalog) = catalog {
+        catalog.watch(&client, &health);
+    }
+    let namespaces = settings.scopes();
     let gateway_api = Presence::find(client.clone(), groups).await;
     let scopes = namespaces.into_iter().map(|namespace| Scope {
         gateway_api: gateway_api.clone(),
+        lost: Arc::default(),
         client: client.clone(),
         namespace,
         settings: settings.clone(),
@@ -108,6 +117,8 @@ struct Scope {
     platform: Platform,
     health: Arc<Health>,
     gateway_api: Presence,
+    /// Something went away unseen.
+    lost: Arc<Notify>,
 }
 
 impl Scope {
@@ -126,6 +137,12 @@ impl Scope {
         let controller = self.watch_pods(controller, &context);
         let controller = self.watch_secrets(controller, &context);
         let controller = self.watch_front(controller, &context);
+        // Whose it was is not known any more. It is rare, and a pass that finds nothing to do costs no request.
+        let losses = unfold(Arc::clone(&self.lost), |lost| async move {
+            lost.notified().await;
+            Some(((), lost))
+        });
+        let controller = controller.reconcile_all_on(losses);
         let controller =
             controller.reconcile_on(news.map(|(namespace, name)| ServerRef::new(&name).within(&namespace)));
         let stopping = shutdown.clone();
@@ -145,16 +162,23 @@ impl Scope {
     /// The servers themselves. Changes of the status alone, which are our own, trigger nothing.
     fn watch_servers(&self, context: &Arc<Context>) -> Servers {
         let (reader, writer) = reflector::store();
-        let context = Arc::clone(context);
-        let changes = Selection::from(watcher::Config::default())
+        let (context, known) = (Arc::clone(context), reader.clone());
+        let mut before = HashMap::new();
+        let changes = Selection::from(paged())
             .of(self.settings.shard)
-            .watch(self.api())
-            .modify(|server: &mut DeserializeGuard<MCPServer>| server.managed_fields_mut().clear())
+            .watch::<StoredServer>(self.api())
             .reflect(writer)
-            .inspect(move |event| {
-                if let Ok(watcher::Event::Delete(server)) = event {
-                    context.forget(server);
+            .inspect(move |event| match event {
+                Ok(watcher::Event::Delete(server)) => context.forget(server),
+                // Those whose end was not seen.
+                Ok(watcher::Event::Init) => before = known.state().into_iter().map(|it| (name_of(&*it), it)).collect(),
+                Ok(watcher::Event::InitApply(server)) => {
+                    if let Some(old) = before.remove(&name_of(server)).filter(|old| old.uid() != server.uid()) {
+                        context.forget(&*old);
+                    }
                 }
+                Ok(watcher::Event::InitDone) => before.drain().for_each(|(_, old)| context.forget(&*old)),
+                _ => {}
             })
             .applied_objects()
             .predicate_filter(predicates::generation, PredicateConfig::default());
@@ -250,7 +274,7 @@ impl Scope {
         &self,
         controller: Servers,
         context: &Arc<Context>,
-        cache: fn(&Classes) -> &Cache<K>,
+        cache: fn(&Classes) -> &Cache<K, Whole<K>>,
         target: fn(&K) -> Target,
         known: impl Future<Output = ()> + Send + 'static,
     ) -> Servers
@@ -300,12 +324,12 @@ impl Scope {
     where
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
-        self.changes_of(self.api::<K>(), selection, trim, note)
+        self.changes_of(self.api(), selection, trim, note)
     }
 
     fn changes_of<K>(
         &self,
-        api: Api<K>,
+        api: Api<Lean<K>>,
         selection: Selection,
         trim: fn(&mut K),
         note: impl Fn(&watcher::Event<K>) + Send + 'static,
@@ -314,14 +338,17 @@ impl Scope {
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
         let metrics = Arc::clone(&self.health.metrics);
+        let (lost, mut losses) = (Arc::clone(&self.lost), Losses::default());
         selection
             .watch(api)
-            .modify(move |object| {
-                object.managed_fields_mut().clear();
-                trim(object);
-            })
+            .modify(trim)
             .inspect(move |event| match event {
-                Ok(event) => note(event),
+                Ok(event) => {
+                    note(event);
+                    if losses.observe(event) {
+                        lost.notify_one();
+                    }
+                }
                 Err(_) => metrics.watch_error(&K::kind(&())),
             })
             .touched_objects()

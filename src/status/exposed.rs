@@ -60,6 +60,16 @@ pub(super) fn url(
     }
 }
 
+/// Whether nobody is let in at the public URL without credentials, be it that the server asks for them or what is
+/// in front of it. Without a verdict, what was said of the same URL holds.
+pub(super) fn asks_for_credentials(front: &Verification, before: Option<&MCPServerStatus>) -> bool {
+    match front {
+        Verification::Off => false,
+        Verification::Known(verdict) if !verdict.is_open => verdict.server.as_ref().is_some_and(|it| it.auth_required),
+        _ => before.and_then(|it| it.server.as_ref()).is_some_and(|it| it.auth_required),
+    }
+}
+
 fn open(door: &FrontDoor, verdict: &Verdict) -> Statement {
     let is_safe = risks(door, Some(verdict)).next().is_none();
     let reason = if is_safe { Reason::Exposed } else { Reason::ExposedAtRisk };

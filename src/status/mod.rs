@@ -126,6 +126,10 @@ pub fn next(
         status.server = verified::server(&verification.service, before);
         status.url = Some(exposed::url(exposed, observation, before, &server.cluster_url));
         status.cluster_url = Some(server.cluster_url.clone());
+        if let Some(said) = status.server.as_mut().filter(|_| status.url != status.cluster_url) {
+            let before = before.filter(|it| it.url == status.url);
+            said.auth_required |= exposed::asks_for_credentials(&verification.front, before);
+        }
         status.selector = Some(labels::selector_text(&server.pod.part));
         status.replicas = Some(observation.replicas);
         status.ready_replicas = Some(observation.ready_replicas);

@@ -409,6 +409,21 @@ fn the_public_url_is_told_once_it_answers_and_as_long_as_it_does() {
 }
 
 #[test]
+fn whether_credentials_are_asked_for_is_told_of_the_url_to_use() {
+    let up =
+        |before: Option<&MCPServerStatus>, url: &str, front| exposed(before, admitted(url), front, Workload::Up, 1);
+    let asked = |status: &MCPServerStatus| status.server.as_ref().is_some_and(|it| it.auth_required);
+    let checking = up(None, PUBLIC, Verification::Asked);
+    assert!(!asked(&checking), "the Service lets everybody in");
+    let open = up(Some(&checking), PUBLIC, answers());
+    assert!(asked(&open), "the proxy in front of it does not");
+    assert!(asked(&up(Some(&open), PUBLIC, Verification::Asked)));
+    let fails = known(Standing::False, Reason::EndpointNotFound, false, None);
+    assert!(!asked(&up(Some(&open), PUBLIC, fails)), "the URL to use is the Service's again");
+    assert!(!asked(&up(Some(&open), "https://other.example/mcp", Verification::Asked)));
+}
+
+#[test]
 fn what_is_at_risk_is_told() {
     let said = |url: &str, front| {
         let status = exposed(None, admitted(url), front, Workload::Up, 1);

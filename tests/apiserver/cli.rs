@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::{Value, json};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 use tokio::process::Command;
 
@@ -48,6 +48,7 @@ pub async fn status_shows_what_is_ready_and_what_is_not(world: Arc<World>) -> Re
     }
     ensure!(!shown.contains('\u{1b}'), "colour where there is no terminal");
     ensure!(shown.lines().all(|it| it.chars().count() <= 80), "{shown}");
+    on_a_terminal_it_is_the_same_in_colour(&space, &shown).await?;
 
     let waits = call(&space, &["status", "waits"]).await?;
     let shown = text(&waits.stdout);
@@ -66,6 +67,32 @@ pub async fn status_shows_what_is_ready_and_what_is_not(world: Arc<World>) -> Re
             && message.contains("it has echo, waits"),
         "{message}"
     );
+    Ok(())
+}
+
+/// `script` of util-linux is a terminal to what it runs.
+async fn on_a_terminal_it_is_the_same_in_colour(space: &Space, plain: &str) -> Result<()> {
+    let status = format!("{} status echo -n {}", env!("CARGO_BIN_EXE_landfall"), space.name);
+    let captured = async |no_colour: &str| -> Result<String> {
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", &status, "/dev/null"]).stdin(Stdio::null());
+        script.env("KUBECONFIG", space.world.cluster.kubeconfig()).env("NO_COLOR", no_colour).env("TERM", "xterm");
+        let output = script.env_remove("COLUMNS").output().await?;
+        ensure!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+        Ok(text(&output.stdout).replace("\r\n", "\n"))
+    };
+    let coloured = captured("").await?;
+    ensure!(coloured.starts_with("\u{1b}[32m✓ \u{1b}[0mecho in "), "{coloured}");
+    let mut bare = coloured;
+    for code in ["\u{1b}[0m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"] {
+        bare = bare.replace(code, "");
+    }
+    // Between two calls, a second may have passed.
+    let without_ages =
+        |it: &str| it.lines().map(|it| it.split("so since").next().map(str::to_owned)).collect::<Vec<_>>();
+    ensure!(without_ages(&bare) == without_ages(plain), "{bare}\n{plain}");
+    let asked_not_to = captured("1").await?;
+    ensure!(!asked_not_to.contains('\u{1b}'), "colour in spite of NO_COLOR: {asked_not_to}");
     Ok(())
 }
 

@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod browser;
+mod catalog;
 mod cli;
 mod conflict;
 mod defaults;
@@ -27,7 +29,7 @@ use landfall_cluster::Size;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let tests = tests![
+    let mut tests = tests![
         // The longest first: tests start in this order.
         quiet::a_quiet_minute_and_a_silent_restart,
         installed::a_missing_or_older_resource_is_told_and_waited_for,
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         cli::status_shows_what_is_ready_and_what_is_not,
         cli::connect_takes_the_url_from_the_status,
         cli::doctor_sees_what_is_there_and_what_is_not,
+        catalog::programs_and_people_find_the_servers,
         samples::each_is_taken_with_all_its_children,
         storage::it_outlives_its_server_and_is_taken_up_again,
         storage::it_goes_with_its_server_where_that_is_said,
@@ -87,5 +90,9 @@ fn main() -> ExitCode {
         sharding::each_namespace_has_one_operator,
         process::a_signal_ends_it_in_good_order,
     ];
+    match browser::missing() {
+        Some(missing) => eprintln!("skipped: the catalog in a browser: {missing} is missing"),
+        None => tests.extend(tests![catalog::a_browser_shows_the_page_and_hostile_words_do_no_harm]),
+    }
     support::run(Size::ControlPlane, tests, |_| Box::pin(async { Ok(()) }))
 }

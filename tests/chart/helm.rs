@@ -46,6 +46,10 @@ impl Helm {
         Ok(Self { program: tool.make().await?, home, kubeconfig: kubeconfig.to_owned() })
     }
 
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// What it prints, or an error with what it complains about.
     pub fn run(&self, arguments: &[&str]) -> Result<String> {
         self.run_with("", arguments)

@@ -5,6 +5,7 @@ mod support;
 
 mod base;
 mod charts;
+mod documents;
 mod drift;
 mod gitops;
 mod helm;
@@ -109,11 +110,14 @@ fn main() -> Result<ExitCode> {
         node::a_first_day_and_every_day_after_with_helm_3,
         node::a_first_day_and_every_day_after_with_helm_4,
         node::listed_namespaces_need_no_rights_elsewhere,
+    ];
+    let installed = on_node![
         // These share one installation, which stays.
         samples::echo_is_verified_from_inside,
         replicas::the_other_goes_on_when_the_leader_dies,
         load::a_hundred_servers_fit_into_the_limits,
     ];
+    let documents = on_node![documents::a_reader_gets_what_they_say];
     let with_databases = on_node![samples::a_database_comes_with_its_server];
     let mut arguments = Arguments::from_args();
     // The operator is installed for the whole cluster: one test after the other.
@@ -121,7 +125,8 @@ fn main() -> Result<ExitCode> {
     let no_helm = helm::missing();
     let no_node = no_helm.clone().or_else(|| missing_for(Size::Node));
     let no_databases = no_node.clone().or_else(samples::missing);
-    if let Some(missing) = &no_databases {
+    let no_reader = no_node.clone().or_else(documents::missing);
+    for missing in [&no_databases, &no_reader].into_iter().flatten() {
         eprintln!("skipped: {missing}");
     }
 
@@ -131,6 +136,8 @@ fn main() -> Result<ExitCode> {
         (&no_helm, renderings.to_vec()),
         (&no_helm, judged.to_vec()),
         (&no_node, on_node.to_vec()),
+        (&no_reader, documents.to_vec()),
+        (&no_node, installed.to_vec()),
         (&no_databases, with_databases.to_vec()),
     ];
     let tests = parts.into_iter().flat_map(|(missing, tests)| tests.into_iter().map(move |it| (missing, it)));

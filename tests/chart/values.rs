@@ -35,6 +35,7 @@ pub fn every_setting_of_the_operator_is_a_value(charts: &Charts) -> Result<()> {
         "watchClasses": true,
         "concurrency": 9,
         "verification": {"interval": "2m", "concurrency": 9, "route": "none", "frontDoor": false},
+        "catalog": {"enabled": true},
         "leaderElection": false,
         "logFormat": "text",
         "log": "warn",
@@ -64,6 +65,8 @@ fn is_understood(charts: &Charts, values: &Value) -> Result<()> {
     for name in FIXED {
         settings.remove(name);
     }
+    let catalog = settings.get_mut("catalog").and_then(Value::as_object_mut).context("no catalog")?;
+    catalog.remove("listen");
     // Each operator knows its own shard, and by it how many there are.
     let shard = settings.remove("shard").context("no shard")?;
     let count = shard.as_str().map_or(Some(1), |it| it.strip_prefix("0/")?.parse().ok());

@@ -1,6 +1,8 @@
 //! The command line, as a person calls it: arguments, files and standard input go in; output, messages
 //! and an exit status come out. No test here needs a cluster.
 
+#[path = "../support/documents.rs"]
+mod documents;
 #[path = "../support/rules.rs"]
 mod rules;
 

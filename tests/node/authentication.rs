@@ -8,7 +8,8 @@ use landfall_cluster::image::{Image, Layer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use crate::front_door::{self, call, certificate, until_open, visitor};
+use crate::clients::{self, Beside};
+use crate::front_door::{self, call, certificate, persistently, until_open, visitor};
 use crate::issuer::Issuer;
 use crate::support::{Space, World};
 use crate::visitor::Visitor;
@@ -65,8 +66,8 @@ fn saying(anonymous: &Visitor, authorization: &str) -> Result<Visitor> {
 }
 
 async fn refused(visitor: &Visitor) -> Result<()> {
-    match visitor.initialize().await {
-        Ok(_) => bail!("let in without credentials"),
+    match persistently(async || visitor.initialize().await.map(drop)).await {
+        Ok(()) => bail!("let in without credentials"),
         Err(error) => ensure!(format!("{error:#}").contains("401 Unauthorized"), "{error:#}"),
     }
     Ok(())
@@ -115,6 +116,11 @@ pub async fn a_token_lets_in_and_who_has_none_learns_where_to_get_one(world: Arc
     call(&saying(&anonymous, &issuer.bearer("mcp")?)?, "x").await?;
     refused(&anonymous).await?;
     refused(&saying(&anonymous, &issuer.bearer("another program")?)?).await?;
+    if crate::sdks::missing_for_clients().is_none() {
+        let bearer = issuer.bearer("mcp")?;
+        let token = bearer.strip_prefix("Bearer ");
+        clients::each_calls(&space, "notes", &Beside { host: Some("notes-tokens.example.com"), token }).await?;
+    }
     let other = Issuer::start(world.cluster.host_address().context("there is no node")?).await?;
     refused(&saying(&anonymous, &other.bearer("mcp")?)?).await?;
 

@@ -1,6 +1,6 @@
 //! What tests do at the front door: Traefik, as Ingress controller and as Gateway.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use landfall::api::MCPServer;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -101,22 +101,26 @@ pub fn visitor(world: &World, url: &str) -> Result<Visitor> {
     Visitor::new(url, address)?.trusting(&world.cluster.authority())
 }
 
-/// Calls a tool as clients do, who begin anew where an answer was cut or a session is gone with its pod. A
-/// proxy made with Go may hang up on a server that answers before it is done with the question
-/// (golang/go#40747): on a busy machine of two cores, on one in twenty of any server.
+/// Calls a tool as clients do, who begin anew where an answer was cut.
 pub async fn call(visitor: &Visitor, message: &str) -> Result<()> {
     let arguments = json!({"message": message});
-    for _ in 0..CUTS {
-        match visitor.call("echo", &arguments).await {
-            Ok(answer) => {
-                ensure!(answer == message, "{message} was answered {answer}");
-                return Ok(());
-            }
-            Err(error) if is_begun_anew(&error) => eprintln!("begun anew: {error:#}"),
-            Err(error) => return Err(error),
+    let answer = persistently(async || visitor.call("echo", &arguments).await).await?;
+    ensure!(answer == message, "{message} was answered {answer}");
+    Ok(())
+}
+
+/// Begins anew where an answer was cut or a session is gone with its pod, as clients do. A proxy made with Go
+/// may hang up on a server that answers before it is done with the question (golang/go#40747): on a busy
+/// machine of two cores, on one in twenty of any server.
+pub async fn persistently<T>(conversation: impl AsyncFn() -> Result<T>) -> Result<T> {
+    let mut cuts = 0;
+    loop {
+        match conversation().await {
+            Err(error) if is_begun_anew(&error) && cuts < CUTS => eprintln!("begun anew: {error:#}"),
+            result => return result,
         }
+        cuts += 1;
     }
-    bail!("{CUTS} answers of {} were cut", visitor.url())
 }
 
 /// More in a row are no chance.

@@ -4,6 +4,7 @@
 mod support;
 
 mod authentication;
+mod clients;
 mod databases;
 mod exposure;
 mod front_door;
@@ -78,6 +79,10 @@ fn main() -> ExitCode {
             sdks::a_server_of_the_go_sdk_answers,
             sdks::a_server_that_checks_the_host_answers_once_it_knows_its_names,
         ]),
+    }
+    match sdks::missing_for_clients() {
+        Some(missing) => eprintln!("skipped: clients of the SDKs: {missing} is missing"),
+        None => tests.extend(tests![clients::configured_by_connect_they_call_a_tool]),
     }
     if std::env::var_os("LANDFALL_BENCH").is_some() {
         tests = tests![verification::bench_ready_after_the_first_call];

@@ -12,14 +12,20 @@ use crate::support::{World, message, until};
 
 /// Why the images cannot be made here.
 pub fn missing() -> Option<String> {
-    let works = |program: &str, argument: &str| {
-        Command::new(program).arg(argument).output().is_ok_and(|it| it.status.success())
-    };
-    let programs = [("node", "--version"), ("npm", "--version"), ("python3", "--version"), ("go", "version")];
-    let absent = programs.into_iter().find(|(program, argument)| !works(program, argument));
+    let go = || (!works("go", "version")).then(|| "go".to_owned());
+    missing_for_clients().or_else(go)
+}
+
+/// Why clients cannot be installed here.
+pub fn missing_for_clients() -> Option<String> {
+    let absent = ["node", "npm", "python3"].into_iter().find(|program| !works(program, "--version"));
     let venv = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
-    let absent = absent.map(|(program, _)| program.to_owned());
-    absent.or_else(|| (!venv.is_ok_and(|it| it.status.success())).then(|| "python3-venv".to_owned()))
+    let absent = absent.or_else(|| (!venv.is_ok_and(|it| it.status.success())).then_some("python3-venv"));
+    absent.map(str::to_owned)
+}
+
+fn works(program: &str, argument: &str) -> bool {
+    Command::new(program).arg(argument).output().is_ok_and(|it| it.status.success())
 }
 
 /// Makes the images and gives them to the node.

@@ -5,6 +5,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod audit;
+pub mod documents;
+pub mod http;
 pub mod node;
 pub mod operator;
 pub mod pods;

@@ -1,6 +1,6 @@
 //! An operator process for one namespace.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -8,11 +8,10 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use super::audit::{self, Request};
+use super::http::ask;
 use super::{Space, World, until};
 
 /// A number that no other operator has.
@@ -79,14 +78,8 @@ impl Operator {
 
     /// Status code and body of a path of the health server.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
-        let mut stream = TcpStream::connect((address(&self.world), self.port)).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        let code = answer.split(' ').nth(1).and_then(|it| it.parse().ok());
-        let Some(code) = code else { bail!("no HTTP answer: {answer}") };
-        Ok((code, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()))
+        let answer = ask((address(&self.world), self.port).into(), "GET", path, "").await?;
+        Ok((answer.status, answer.body))
     }
 
     /// Waits until the health server says that it is ready.

@@ -56,6 +56,9 @@ struct Serve {
     /// Path of the endpoint, a trailing slash included
     #[arg(long, value_name = "PATH", default_value = PATH)]
     path: String,
+    /// Path at which health checks are answered
+    #[arg(long, value_name = "PATH")]
+    health_path: Option<String>,
     /// Hosts that clients may name, comma separated; `*` or nothing allows all
     #[arg(long, env = "MCP_ALLOWED_HOSTS", value_name = "HOSTS")]
     allowed_hosts: Option<String>,
@@ -131,7 +134,7 @@ async fn run(serve: Serve) -> Result<ExitCode> {
     });
     let mut toggle = signal(SignalKind::user_defined1()).context("cannot wait for SIGUSR1")?;
     let toggled = fault.clone();
-    let options = Options { hosts, path: serve.path, fault, metadata };
+    let options = Options { hosts, path: serve.path, health_path: serve.health_path, fault, metadata };
     let toggling = tokio::spawn(async move {
         while toggle.recv().await.is_some() {
             if let Some(fault) = &toggled {

@@ -68,6 +68,8 @@ pub struct Options {
     pub hosts: AllowedHosts,
     /// Path of the endpoint; no other is.
     pub path: String,
+    /// Where health checks are answered, if anywhere.
+    pub health_path: Option<String>,
     pub fault: Option<Arc<Fault>>,
     /// What tells clients where to sign in, if they have to: JSON as in RFC 9728.
     pub metadata: Option<String>,
@@ -77,7 +79,7 @@ impl Options {
     /// For everybody who names one of these hosts.
     #[must_use]
     pub fn open_to(hosts: AllowedHosts) -> Self {
-        Self { hosts, path: PATH.to_owned(), fault: None, metadata: None }
+        Self { hosts, path: PATH.to_owned(), health_path: None, fault: None, metadata: None }
     }
 }
 
@@ -141,6 +143,9 @@ async fn answer(service: &Service, options: &Options, request: Request<Incoming>
     let path = request.uri().path();
     if path == options.path {
         return service.handle(request).await;
+    }
+    if options.health_path.as_deref() == Some(path) {
+        return Response::new(Full::new(Bytes::from_static(b"ok\n")).boxed());
     }
     let is_metadata = path.strip_prefix(METADATA_PATH).is_some_and(|rest| rest.is_empty() || rest == options.path);
     if let Some(metadata) = options.metadata.clone().filter(|_| is_metadata) {
