@@ -84,7 +84,7 @@ pub enum Once<K> {
 }
 
 /// Longer than it takes until garbage collection has removed what an object left that is gone.
-const COLLECTED: SignedDuration = SignedDuration::from_secs(30);
+const COLLECTED: SignedDuration = SignedDuration::from_secs(10);
 
 /// Whether an object that exists, and cannot be read, may be what an earlier owner of the same name has
 /// left: about to be removed, as that one was. All that can be seen is that its owner is young.
@@ -195,7 +195,7 @@ mod tests {
         let since = Time(Timestamp::UNIX_EPOCH);
         let after = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
         assert!(may_be_left(Some(&since), after(0)), "garbage collection may not have come to it yet");
-        assert!(!may_be_left(Some(&since), after(30)), "by now it has: the object is the owner's own");
+        assert!(!may_be_left(Some(&since), after(10)), "by now it has: the object is the owner's own");
         assert!(!may_be_left(None, after(0)), "nothing is known of its owner");
     }
 }

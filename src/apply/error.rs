@@ -107,7 +107,7 @@ impl ApplyError {
     /// It exists, and may be removed any moment, with its owner that is gone.
     pub(super) fn left<K: Child>(name: &str) -> Self {
         let message =
-            "it exists, and may be what an earlier owner left; if it is still there in half a minute, it is not";
+            "it exists, and may be what an earlier owner left; if it is still there in ten seconds, it is not";
         Self::Conflict { kind: K::kind(&()).into_owned(), name: name.to_owned(), message: message.into() }
     }
 
