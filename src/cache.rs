@@ -2,34 +2,84 @@
 //! cost no request and never fall behind the operator's own writes.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
 use kube::runtime::watcher;
-use kube::{Resource, ResourceExt};
+use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::marker::PhantomData;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Objects of one kind, in groups: those of one owner, or of one namespace.
 #[derive(Debug)]
-pub struct Cache<K> {
+pub struct Cache<K, F = Text<K>> {
     group_of: fn(&K) -> Option<String>,
-    state: RwLock<State<K>>,
+    state: RwLock<State<F>>,
+}
+
+/// How a cache holds an object.
+pub trait Form<K>: Sized {
+    /// The form of `object`.
+    fn of(object: &K) -> Self;
+
+    /// The object that has this form.
+    fn object(&self) -> Option<Arc<K>>;
+}
+
+/// As JSON, and read each time it is looked at. That takes a third of the memory of the object itself,
+/// whose every map and text is an allocation of its own, and microseconds to read.
+#[derive(Debug)]
+pub struct Text<K>(Box<str>, PhantomData<fn() -> K>);
+
+impl<K: Serialize + DeserializeOwned> Form<K> for Text<K> {
+    fn of(object: &K) -> Self {
+        Self(serde_json::to_string(object).unwrap_or_default().into(), PhantomData)
+    }
+
+    fn object(&self) -> Option<Arc<K>> {
+        let read = serde_json::from_str(&self.0).map(Arc::new);
+        read.inspect_err(|error| tracing::error!("a cached object cannot be read: {error}")).ok()
+    }
+}
+
+/// As it is: for what is looked at far more often than it changes, or small.
+#[derive(Debug)]
+pub struct Whole<K>(Arc<K>);
+
+impl<K: Clone> Form<K> for Whole<K> {
+    fn of(object: &K) -> Self {
+        Self(Arc::new(object.clone()))
+    }
+
+    fn object(&self) -> Option<Arc<K>> {
+        Some(Arc::clone(&self.0))
+    }
 }
 
 #[derive(Debug)]
-struct State<K> {
-    groups: HashMap<String, BTreeMap<String, Arc<K>>>,
-    /// Where each object is, since a change of its labels or owner can move it.
-    places: HashMap<Key, String>,
+struct State<F> {
+    objects: HashMap<Arc<Key>, Entry<F>>,
+    /// What each group has, sorted.
+    groups: HashMap<Arc<str>, Vec<Arc<Key>>>,
     /// What a running list has shown so far.
     listed: HashSet<Key>,
     synced: bool,
 }
 
-type Key = (String, String);
+#[derive(Debug)]
+struct Entry<F> {
+    /// A change of its labels or owner can move an object.
+    group: Arc<str>,
+    version: Option<u64>,
+    form: F,
+}
 
-impl<K: Resource + Clone> Cache<K> {
+/// Name and namespace.
+type Key = (Box<str>, Box<str>);
+
+impl<K: Resource, F: Form<K>> Cache<K, F> {
     /// An empty cache; `group_of` gives an object's group, or `None` for one that is of no use.
     pub fn new(group_of: fn(&K) -> Option<String>) -> Self {
-        let state = State { groups: HashMap::new(), places: HashMap::new(), listed: HashSet::new(), synced: false };
+        let state = State { objects: HashMap::new(), groups: HashMap::new(), listed: HashSet::new(), synced: false };
         Self { group_of, state: RwLock::new(state) }
     }
 
@@ -40,17 +90,17 @@ impl<K: Resource + Clone> Cache<K> {
             watcher::Event::Init => state.listed.clear(),
             watcher::Event::InitApply(object) => {
                 state.listed.insert(key(object));
-                self.insert(&mut state, Arc::new(object.clone()));
+                self.insert(&mut state, object);
             }
             watcher::Event::InitDone => {
                 let listed = std::mem::take(&mut state.listed);
-                let gone: Vec<_> = state.places.keys().filter(|key| !listed.contains(*key)).cloned().collect();
+                let gone: Vec<_> = state.objects.keys().filter(|key| !listed.contains(&***key)).cloned().collect();
                 for key in &gone {
                     state.remove(key);
                 }
                 state.synced = true;
             }
-            watcher::Event::Apply(object) => self.insert(&mut state, Arc::new(object.clone())),
+            watcher::Event::Apply(object) => self.insert(&mut state, object),
             watcher::Event::Delete(object) => {
                 if !state.is_newer_than(object) {
                     state.remove(&key(object));
@@ -61,30 +111,35 @@ impl<K: Resource + Clone> Cache<K> {
 
     /// Takes in an object that the API server returned for a write of ours, which the watch may not
     /// have shown yet.
-    pub fn wrote(&self, object: Arc<K>) {
+    pub fn wrote(&self, object: &K) {
         self.insert(&mut self.write(), object);
     }
 
     /// One object.
     pub fn get(&self, group: &str, name: &str) -> Option<Arc<K>> {
-        self.read().groups.get(group)?.get(name).cloned()
+        let state = self.read();
+        let group = state.groups.get(group)?;
+        let at = group.binary_search_by(|key| (*key.0).cmp(name)).ok()?;
+        state.object(&group[at])
     }
 
     /// Whether an object is cached, in whatever state.
     pub fn has(&self, object: &K) -> bool {
-        self.read().places.contains_key(&key(object))
+        self.read().objects.contains_key(&key(object))
     }
 
     /// All objects of a group, by name.
     pub fn group(&self, group: &str) -> Vec<Arc<K>> {
-        self.read().groups.get(group).map(|group| group.values().cloned().collect()).unwrap_or_default()
+        let state = self.read();
+        state.groups.get(group).into_iter().flatten().filter_map(|key| state.object(key)).collect()
     }
 
     /// All objects, by group and name.
     pub fn all(&self) -> BTreeMap<(String, String), Arc<K>> {
         let state = self.read();
-        let objects = state.groups.iter().flat_map(|(group, objects)| objects.iter().map(move |it| (group, it)));
-        objects.map(|(group, (name, object))| ((group.clone(), name.clone()), Arc::clone(object))).collect()
+        let objects = state.objects.iter();
+        let objects = objects.map(|(key, it)| Some(((it.group.to_string(), key.0.to_string()), it.form.object()?)));
+        objects.flatten().collect()
     }
 
     /// Whether the first list is complete.
@@ -92,57 +147,72 @@ impl<K: Resource + Clone> Cache<K> {
         self.read().synced
     }
 
-    fn insert(&self, state: &mut State<K>, object: Arc<K>) {
-        if state.is_newer_than(&object) {
+    fn insert(&self, state: &mut State<F>, object: &K) {
+        if state.is_newer_than(object) {
             return;
         }
-        let key = key(&*object);
-        let group = (self.group_of)(&object);
-        if state.places.get(&key) != group.as_ref() {
-            state.remove(&key);
-        }
-        if let Some(group) = group {
-            let name = key.1.clone();
-            state.places.insert(key, group.clone());
-            state.groups.entry(group).or_default().insert(name, object);
+        let key = key(object);
+        let Some(group) = (self.group_of)(object) else { return state.remove(&key) };
+        let (version, form) = (version(object), F::of(object));
+        match state.objects.get_mut(&key) {
+            Some(entry) if *entry.group == *group => (entry.version, entry.form) = (version, form),
+            _ => {
+                state.remove(&key);
+                state.add(Arc::new(key), Entry { group: group.into(), version, form });
+            }
         }
     }
 
     // A panic cannot happen under the lock; were there one, the state would still be whole.
-    fn read(&self) -> RwLockReadGuard<'_, State<K>> {
+    fn read(&self) -> RwLockReadGuard<'_, State<F>> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, State<K>> {
+    fn write(&self) -> RwLockWriteGuard<'_, State<F>> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Resource> State<K> {
+impl<F> State<F> {
+    fn object<K>(&self, key: &Key) -> Option<Arc<K>>
+    where
+        F: Form<K>,
+    {
+        self.objects.get(key)?.form.object()
+    }
+
     /// Whether the cached state of `object` came after it: an event that was under way while this
     /// process wrote must not bring back the past.
-    fn is_newer_than(&self, object: &K) -> bool {
-        let key = key(object);
-        let cached = self.places.get(&key).and_then(|group| self.groups.get(group)?.get(&key.1));
-        match (cached.and_then(|cached| version(&**cached)), version(object)) {
+    fn is_newer_than<K: Resource>(&self, object: &K) -> bool {
+        match (self.objects.get(&key(object)).and_then(|it| it.version), version(object)) {
             (Some(cached), Some(shown)) => cached > shown,
             _ => false,
         }
     }
 
+    fn add(&mut self, key: Arc<Key>, entry: Entry<F>) {
+        let group = self.groups.entry(Arc::clone(&entry.group)).or_default();
+        if let Err(at) = group.binary_search(&key) {
+            group.reserve_exact(1);
+            group.insert(at, Arc::clone(&key));
+        }
+        self.objects.insert(key, entry);
+    }
+
     fn remove(&mut self, key: &Key) {
-        let Some(group) = self.places.remove(key) else { return };
-        if let Some(objects) = self.groups.get_mut(&group) {
-            objects.remove(&key.1);
-            if objects.is_empty() {
-                self.groups.remove(&group);
+        let Some(entry) = self.objects.remove(key) else { return };
+        if let Some(group) = self.groups.get_mut(&entry.group) {
+            group.retain(|it| **it != *key);
+            if group.is_empty() {
+                self.groups.remove(&entry.group);
             }
         }
     }
 }
 
 fn key<K: Resource>(object: &K) -> Key {
-    (object.namespace().unwrap_or_default(), object.meta().name.clone().unwrap_or_default())
+    let text = |it: &Option<String>| it.as_deref().unwrap_or_default().into();
+    (text(&object.meta().name), text(&object.meta().namespace))
 }
 
 /// Resource versions of one kind grow with time (KEP-5504); one that is no number compares with
@@ -171,6 +241,7 @@ pub fn owner_uid<K: Resource>(object: &K) -> Option<String> {
 mod tests {
     use super::*;
     use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::ResourceExt;
     use serde_json::json;
     use watcher::Event;
 
@@ -188,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_list_replaces_what_was_there() {
-        let cache = Cache::new(owner_uid);
+        let cache: Cache<ConfigMap> = Cache::new(owner_uid);
         cache.observe(&Event::Apply(object("old", "u1", "1")));
         assert!(!cache.is_synced());
         cache.observe(&Event::Init);
@@ -201,8 +272,8 @@ mod tests {
 
     #[test]
     fn an_older_event_does_not_undo_a_write() {
-        let cache = Cache::new(owner_uid);
-        cache.wrote(Arc::new(object("it", "u1", "10")));
+        let cache: Cache<ConfigMap> = Cache::new(owner_uid);
+        cache.wrote(&object("it", "u1", "10"));
         cache.observe(&Event::Apply(object("it", "u2", "9")));
         cache.observe(&Event::Delete(object("it", "u1", "8")));
         assert_eq!(names(&cache, "u1"), ["it"]);
@@ -212,10 +283,22 @@ mod tests {
 
     #[test]
     fn a_new_owner_moves_the_object() {
-        let cache = Cache::new(owner_uid);
+        let cache: Cache<ConfigMap> = Cache::new(owner_uid);
         cache.observe(&Event::Apply(object("it", "u1", "1")));
         cache.observe(&Event::Apply(object("it", "u2", "2")));
         assert!(cache.get("u1", "it").is_none());
         assert!(cache.get("u2", "it").is_some());
+    }
+
+    #[test]
+    fn an_object_comes_out_as_it_went_in() {
+        let mut it = object("it", "u1", "1");
+        it.data = Some([("key".to_owned(), "\"a\"\n\u{1F600}".to_owned())].into());
+        let as_text: Cache<ConfigMap> = Cache::new(owner_uid);
+        let whole: Cache<ConfigMap, Whole<ConfigMap>> = Cache::new(owner_uid);
+        as_text.observe(&Event::Apply(it.clone()));
+        whole.observe(&Event::Apply(it.clone()));
+        assert_eq!(as_text.get("u1", "it").as_deref(), Some(&it));
+        assert_eq!(whole.get("u1", "it").as_deref(), Some(&it));
     }
 }

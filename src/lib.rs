@@ -32,6 +32,7 @@ pub mod gateway_api;
 pub mod import;
 pub mod jitter;
 pub mod labels;
+pub mod lean;
 pub mod manifest;
 pub mod metrics;
 pub mod observe;

@@ -3,7 +3,8 @@
 use landfall::cli::Cli;
 use std::process::ExitCode;
 
-#[tokio::main]
+// One thread waits for the network as well as many, and the allocator has memory for each thread.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match Cli::of_process().run().await {
         Ok(code) => code,

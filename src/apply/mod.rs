@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::{FIELD_MANAGER, MCPServer};
 use crate::children::{Child, Children, Desired, Live, Step};
+use crate::lean::Lean;
 use crate::metrics::Metrics;
 use crate::reach::Reach;
 use crate::validate::ValidatedServer;
@@ -193,9 +194,10 @@ impl Pass<'_> {
 
     async fn patch<K: Child>(&self, name: &str, manifest: &Value) -> Result<K, ApplyError> {
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let result = self.api::<K>().patch(name, &params, &Patch::Apply(manifest)).await;
+        let api: Api<Lean<K>> = K::Scope::api(self.applier.client.clone(), Some(&self.server.namespace));
+        let result = api.patch(name, &params, &Patch::Apply(manifest)).await;
         self.applier.metrics.child_write(&K::kind(&()), "apply", result.is_ok());
-        result.map_err(|error| ApplyError::new::<K>("apply", name, error))
+        result.map(|it| it.0).map_err(|error| ApplyError::new::<K>("apply", name, error))
     }
 
     async fn remove<K: Child>(&mut self, object: &K) -> Result<(), ApplyError> {
@@ -207,10 +209,9 @@ impl Pass<'_> {
     }
 
     fn remember<K: Child>(&self, mut object: K) -> Arc<K> {
-        object.managed_fields_mut().clear();
         object.trim();
         let object = Arc::new(object);
-        K::of(&*self.applier.caches).wrote(Arc::clone(&object));
+        K::of(&*self.applier.caches).wrote(&object);
         object
     }
 

@@ -17,7 +17,7 @@ use super::health::Health;
 use super::http;
 use super::selection::paged;
 use crate::api::MCPServer;
-use crate::cache::Cache;
+use crate::cache::{Cache, Whole};
 use crate::catalog::{Entry, answer};
 use crate::reach::Reach;
 use crate::settings::Settings;
@@ -31,7 +31,7 @@ pub(super) struct Catalog(Arc<Vec<Shelf>>);
 /// The servers of one namespace, or of all of them.
 struct Shelf {
     namespace: Option<String>,
-    entries: Arc<Cache<Entry>>,
+    entries: Arc<Cache<Entry, Whole<Entry>>>,
 }
 
 impl Catalog {

@@ -1,8 +1,6 @@
 //! What every pass needs.
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{Api, ObjectMeta};
-use kube::core::DynamicObject;
 use kube::{Client, Resource, ResourceExt};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,14 +81,6 @@ impl Context {
 
     pub(super) fn pods_of(&self, server: &MCPServer) -> Vec<Arc<PodView>> {
         self.pods.group(&group_of_server(&server.namespace().unwrap_or_default(), &server.name_any()))
-    }
-
-    /// A server whose spec cannot be decoded, as it is stored.
-    pub(super) async fn stored(&self, server: &ObjectMeta) -> Result<Option<DynamicObject>, kube::Error> {
-        let resource = kube::api::ApiResource::erase::<MCPServer>(&());
-        let namespace = server.namespace.clone().unwrap_or_default();
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
-        api.get_opt(server.name.as_deref().unwrap_or_default()).await
     }
 
     /// How much of `patience` is left before a report has to be made.

@@ -9,7 +9,7 @@ use super::gateway_api::Presence;
 use super::references::Target;
 use super::routes::Routes;
 use crate::api::{Expose, ExposeIngress, MCPServer, ParentReference};
-use crate::cache::Cache;
+use crate::cache::{Cache, Whole};
 use crate::gateway_api::{Gateway, GatewayClass};
 use crate::references::{Front, Known, KnownGateway, ObjectName, Source};
 use crate::settings::Platform;
@@ -29,9 +29,9 @@ pub(super) struct FrontCache {
 
 /// What there is of it in the whole cluster.
 pub(super) struct Classes {
-    pub(super) of_ingresses: Cache<IngressClass>,
-    pub(super) gateways: Cache<Gateway>,
-    pub(super) of_gateways: Cache<GatewayClass>,
+    pub(super) of_ingresses: Cache<IngressClass, Whole<IngressClass>>,
+    pub(super) gateways: Cache<Gateway, Whole<Gateway>>,
+    pub(super) of_gateways: Cache<GatewayClass, Whole<GatewayClass>>,
 }
 
 impl FrontCache {

@@ -8,6 +8,7 @@
 mod backoff;
 mod catalog;
 mod context;
+mod fence;
 mod finalizer;
 mod front;
 mod gateway_api;
@@ -15,22 +16,24 @@ mod health;
 mod http;
 mod installed;
 mod leader;
+mod losses;
 mod reconcile;
 mod references;
 mod report;
 mod routes;
 mod selection;
+mod stored;
 
+pub use fence::Fence;
 pub use health::{Health, serve};
 pub use installed::resource_problem;
 
 use futures::future::{BoxFuture, Shared, ready, try_join_all};
-use futures::stream::iter;
+use futures::stream::{iter, unfold};
 use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
 use kube::api::Api;
-use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher;
 use kube::runtime::{Controller, PredicateConfig, WatchStreamExt, controller, predicates};
@@ -41,32 +44,38 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 use crate::api::MCPServer;
-use crate::cache::{Cache, owner};
+use crate::cache::{Cache, Whole, owner};
 use crate::children::{Child, Children, Make, Nothing};
 use crate::labels;
+use crate::lean::Lean;
 use crate::observe::PodView;
 use crate::reach::Reach;
 use crate::references::{ObjectName, Source};
-use crate::settings::{Platform, Settings};
+use crate::settings::{Platform, Settings, Shard};
 use crate::verification::{Network, Verifier};
 use catalog::Catalog;
 use context::Context;
 use front::{Classes, FrontCache};
 use gateway_api::Presence;
+use losses::Losses;
 use references::Target;
 use selection::{Selection, everything, paged};
+use stored::StoredServer;
 
 /// Ends when the operator shall stop.
 pub type Shutdown = Shared<BoxFuture<'static, ()>>;
 
-type Servers = Controller<DeserializeGuard<MCPServer>>;
-type ServerRef = ObjectRef<DeserializeGuard<MCPServer>>;
+type Servers = Controller<StoredServer>;
+type ServerRef = ObjectRef<StoredServer>;
 
-/// Runs the operator until `shutdown` ends, on a cluster that has these groups of kinds.
+/// Runs the operator until `shutdown` ends, on a cluster that has these groups of kinds. `conversations` is the
+/// client for those with servers that go through the API server.
 pub async fn run(
     client: Client,
+    conversations: Client,
     groups: &[APIGroup],
     settings: &Settings,
     platform: &Platform,
@@ -86,61 +95,94 @@ pub async fn run(
     }
     let namespaces = settings.scopes();
     let gateway_api = Presence::find(client.clone(), groups).await;
-    let scopes = namespaces.into_iter().map(|namespace| Scope {
-        gateway_api: gateway_api.clone(),
-        client: client.clone(),
-        namespace,
-        settings: settings.clone(),
-        platform: platform.clone(),
-        health: Arc::clone(&health),
-    });
-    let metrics = Arc::clone(&health.metrics);
-    let work = try_join_all(scopes.map(|scope| scope.run(shutdown.clone())));
-    let work = async {
-        metrics.leads(settings.shard, true);
-        work.await.map(drop)
+    let work = || {
+        let scopes = namespaces.iter().map(|namespace| Scope {
+            gateway_api: gateway_api.clone(),
+            lost: Arc::default(),
+            client: client.clone(),
+            conversations: conversations.clone(),
+            namespace: namespace.clone(),
+            settings: settings.clone(),
+            platform: platform.clone(),
+            health: Arc::clone(&health),
+        });
+        let term = Term::begin(&health, settings.shard, &gateway_api);
+        let work = try_join_all(scopes.map(|scope| scope.run(shutdown.clone())));
+        async move {
+            let _term = term;
+            work.await.map(drop)
+        }
     };
-    leader::run(client, settings, work, shutdown.clone()).await
+    leader::run(client.clone(), settings, work, shutdown.clone()).await
+}
+
+/// The time that a process works, between getting the Lease and losing it. Nothing of what was known
+/// outlives it.
+struct Term {
+    health: Arc<Health>,
+    shard: Option<Shard>,
+    /// Of those that hold for every replica.
+    checks: usize,
+}
+
+impl Term {
+    fn begin(health: &Arc<Health>, shard: Option<Shard>, gateway_api: &Presence) -> Self {
+        gateway_api.want_nothing();
+        health.metrics.leads(shard, true);
+        Self { health: Arc::clone(health), shard, checks: health.number_of_checks() }
+    }
+}
+
+impl Drop for Term {
+    fn drop(&mut self) {
+        self.health.keep_checks(self.checks);
+        self.health.metrics.forget_readiness();
+        self.health.metrics.leads(self.shard, false);
+    }
 }
 
 /// One namespace that is served, or all of them.
 struct Scope {
     client: Client,
+    conversations: Client,
     namespace: Option<String>,
     settings: Settings,
     platform: Platform,
     health: Arc<Health>,
     gateway_api: Presence,
+    /// Something went away unseen.
+    lost: Arc<Notify>,
 }
 
 impl Scope {
     async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let metrics = Arc::clone(&self.health.metrics);
-        let network = Network::new(self.client.clone(), self.settings.verification.route);
+        let network = Network::new(self.client.clone(), &self.conversations, self.settings.verification.route);
         let (verifier, news) = Verifier::new(network, &self.settings.verification, Arc::clone(&metrics));
         let verifier = Arc::new(verifier);
         let verifying = Arc::clone(&verifier);
         let front = FrontCache::new(self.platform.clone(), self.settings.watches_classes(), self.gateway_api.clone());
         let context = Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), verifier, front));
-        let ready = Arc::clone(&context);
-        self.health.add_check(move || ready.is_synced());
+        let checked = Arc::clone(&context);
+        self.health.add_check(move || checked.is_synced());
         let controller = self.watch_servers(&context);
         let controller = self.watch_children(controller, &context);
         let controller = self.watch_pods(controller, &context);
         let controller = self.watch_secrets(controller, &context);
         let controller = self.watch_front(controller, &context);
-        let controller =
-            controller.reconcile_on(news.map(|(namespace, name)| ServerRef::new(&name).within(&namespace)));
+        // Whose it was is not known any more. It is rare, and a pass that finds nothing to do costs no request.
+        let losses = unfold(Arc::clone(&self.lost), |lost| async move {
+            lost.notified().await;
+            Some(((), lost))
+        });
+        let controller = controller.reconcile_all_on(losses);
+        let controller = controller.reconcile_on(news.map(|name| reference(&name)));
         let stopping = shutdown.clone();
         let reconciling = controller
             .with_config(controller::Config::default().concurrency(self.settings.concurrency))
             .graceful_shutdown_on(shutdown)
             .run(reconcile::reconcile, reconcile::on_error, context)
-            .for_each(|result| async move {
-                if let Err(controller::Error::QueueError(error)) = result {
-                    tracing::warn!("a watch broke and is started again: {error}");
-                }
-            });
+            .for_each(|_| async {});
         futures::join!(reconciling, verifying.run(stopping));
         Ok(())
     }
@@ -148,20 +190,27 @@ impl Scope {
     /// The servers themselves. Changes of the status alone, which are our own, trigger nothing.
     fn watch_servers(&self, context: &Arc<Context>) -> Servers {
         let (reader, writer) = reflector::store();
-        let context = Arc::clone(context);
-        let changes = Selection::from(watcher::Config::default())
+        let (context, known) = (Arc::clone(context), reader.clone());
+        let mut before = HashMap::new();
+        let changes = Selection::from(paged())
             .of(self.settings.shard)
-            .watch(self.api())
-            .modify(|server: &mut DeserializeGuard<MCPServer>| server.managed_fields_mut().clear())
+            .watch::<StoredServer>(self.api())
             .reflect(writer)
-            .inspect(move |event| {
-                if let Ok(watcher::Event::Delete(server)) = event {
-                    context.forget(server);
+            .inspect(move |event| match event {
+                Ok(watcher::Event::Delete(server)) => context.forget(server),
+                // Those whose end was not seen.
+                Ok(watcher::Event::Init) => before = known.state().into_iter().map(|it| (name_of(&*it), it)).collect(),
+                Ok(watcher::Event::InitApply(server)) => {
+                    if let Some(old) = before.remove(&name_of(server)).filter(|old| old.uid() != server.uid()) {
+                        context.forget(&*old);
+                    }
                 }
+                Ok(watcher::Event::InitDone) => before.drain().for_each(|(_, old)| context.forget(&*old)),
+                _ => {}
             })
             .applied_objects()
             .predicate_filter(predicates::generation, PredicateConfig::default());
-        Controller::for_stream(changes, reader)
+        Controller::for_stream(without_failures(changes), reader)
     }
 
     fn watch_children(&self, controller: Servers, context: &Arc<Context>) -> Servers {
@@ -253,7 +302,7 @@ impl Scope {
         &self,
         controller: Servers,
         context: &Arc<Context>,
-        cache: fn(&Classes) -> &Cache<K>,
+        cache: fn(&Classes) -> &Cache<K, Whole<K>>,
         target: fn(&K) -> Target,
         known: impl Future<Output = ()> + Send + 'static,
     ) -> Servers
@@ -303,12 +352,12 @@ impl Scope {
     where
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
-        self.changes_of(self.api::<K>(), selection, trim, note)
+        self.changes_of(self.api(), selection, trim, note)
     }
 
     fn changes_of<K>(
         &self,
-        api: Api<K>,
+        api: Api<Lean<K>>,
         selection: Selection,
         trim: fn(&mut K),
         note: impl Fn(&watcher::Event<K>) + Send + 'static,
@@ -317,17 +366,21 @@ impl Scope {
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
         let metrics = Arc::clone(&self.health.metrics);
-        selection
+        let (lost, mut losses) = (Arc::clone(&self.lost), Losses::default());
+        let changes = selection
             .watch(api)
-            .modify(move |object| {
-                object.managed_fields_mut().clear();
-                trim(object);
-            })
+            .modify(trim)
             .inspect(move |event| match event {
-                Ok(event) => note(event),
+                Ok(event) => {
+                    note(event);
+                    if losses.observe(event) {
+                        lost.notify_one();
+                    }
+                }
                 Err(_) => metrics.watch_error(&K::kind(&())),
             })
-            .touched_objects()
+            .touched_objects();
+        without_failures(changes)
     }
 
     fn api<K: Resource<DynamicType = (), Scope: Reach>>(&self) -> Api<K> {
@@ -343,6 +396,20 @@ impl Scope {
         };
         paged().labels(&labels).into()
     }
+}
+
+/// Each watch waits by itself before it begins again. In the queue, which all share, one that fails would
+/// hold up all the others, ever longer: for minutes where all fail at once, as when the API server comes
+/// back without the history that they ask for.
+fn without_failures<K: Send + 'static>(
+    changes: impl Stream<Item = watcher::Result<K>> + Send + 'static,
+) -> impl Stream<Item = watcher::Result<K>> + Send + 'static {
+    changes.filter(|change| {
+        if let Err(error) = change {
+            tracing::warn!("a watch broke and is started again: {error}");
+        }
+        ready(change.is_ok())
+    })
 }
 
 /// The server that a child belongs to: its owner, or for one without, whom it names.
@@ -365,8 +432,11 @@ fn targets_of<K: Child>(child: &K) -> Vec<Target> {
 
 /// The servers that a change of any of these concerns.
 fn concerned_by(context: &Context, targets: &[Target]) -> Vec<ServerRef> {
-    let names = targets.iter().flat_map(|it| context.references.referrers(it));
-    names.map(|(namespace, name)| ServerRef::new(&name).within(&namespace)).collect()
+    targets.iter().flat_map(|it| context.references.referrers(it)).map(|it| reference(&it)).collect()
+}
+
+fn reference((namespace, name): &ObjectName) -> ServerRef {
+    ServerRef::new(name).within(namespace)
 }
 
 fn name_of(object: &impl Resource) -> ObjectName {

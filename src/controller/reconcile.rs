@@ -2,15 +2,14 @@
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::core::DeserializeGuard;
-use kube::core::error_boundary::InvalidObject;
 use kube::runtime::controller::Action;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::finalizer;
-use crate::api::{MCPServer, MCPServerSpec, unreadable};
+use super::stored::StoredServer;
+use crate::api::MCPServer;
 use crate::apply::ApplyError;
 use crate::build::build;
 use crate::jitter;
@@ -38,19 +37,27 @@ pub enum Error {
     Timeout,
 }
 
+impl Error {
+    /// Whether somebody else wrote at the same time.
+    fn is_conflict(&self) -> bool {
+        match self {
+            Self::Apply(error) => matches!(error, ApplyError::Conflict { .. }),
+            Self::Status(error) => matches!(&**error, kube::Error::Api(status) if status.is_conflict()),
+            Self::Timeout => false,
+        }
+    }
+}
+
 /// What the controller runs for each `MCPServer`: [`pass`], timed and counted.
-pub(super) async fn reconcile(
-    object: Arc<DeserializeGuard<MCPServer>>,
-    context: Arc<Context>,
-) -> Result<Action, Error> {
+pub(super) async fn reconcile(object: Arc<StoredServer>, context: Arc<Context>) -> Result<Action, Error> {
     if !context.is_synced() {
         return Ok(Action::requeue(CATCH_UP));
     }
     let began = Instant::now();
     let pass = async {
-        match &object.0 {
-            Ok(server) => Box::pin(pass(server, &context)).await,
-            Err(invalid) => Box::pin(pass_undecodable(invalid, &context)).await,
+        match object.read() {
+            (server, Ok(())) => Box::pin(pass(&server, &context)).await,
+            (server, Err(error)) => Box::pin(pass_undecodable(&server, &error, &context)).await,
         }
     };
     let result = tokio::time::timeout(PASS_TIMEOUT, pass).await.unwrap_or(Err(Error::Timeout));
@@ -116,6 +123,10 @@ async fn report(server: &MCPServer, context: &Context, outcome: &Outcome<'_>) ->
     if let Some(wait) = patience.and_then(|patience| context.put_off(server, patience)) {
         return Ok(Action::requeue(wait));
     }
+    // The finalizer was written just now.
+    if context.reporter.is_behind(server) {
+        return Ok(Action::requeue(CATCH_UP));
+    }
     context.reporter.report(server, &next).await.map_err(|error| Error::Status(Box::new(error)))?;
     context.reported(&server.uid().unwrap_or_default());
     Ok(look_again(outcome))
@@ -140,25 +151,23 @@ async fn refused(server: &MCPServer, context: &Context, error: &ApplyError) -> R
     Ok(Action::requeue(context.backoff.failed(&server.uid().unwrap_or_default())))
 }
 
-/// Its status is part of what could not be decoded, and is read by itself; its children stay.
-async fn pass_undecodable(invalid: &InvalidObject, context: &Context) -> Result<Action, Error> {
-    let stored = context.stored(&invalid.metadata).await.map_err(|error| Error::Status(Box::new(error)))?;
-    let stored = stored.map(|it| it.data).unwrap_or_default();
-    let status = stored.get("status").and_then(|it| serde_json::from_value(it.clone()).ok());
-    let server = MCPServer { metadata: invalid.metadata.clone(), spec: MCPServerSpec::default(), status };
+/// Its spec could not be read: its children stay.
+async fn pass_undecodable(server: &MCPServer, error: &str, context: &Context) -> Result<Action, Error> {
     if server.metadata.deletion_timestamp.is_some() {
-        return end(&server, context).await;
+        return end(server, context).await;
     }
-    let error = unreadable::explained(&stored["spec"], &invalid.error);
-    report(&server, context, &Outcome::Undecodable(&error)).await
+    if context.reporter.is_behind(server) {
+        return Ok(Action::requeue(CATCH_UP));
+    }
+    report(server, context, &Outcome::Undecodable(error)).await
 }
 
 /// What to do after a pass failed.
 #[expect(clippy::needless_pass_by_value, reason = "the controller's signature")]
-pub(super) fn on_error(object: Arc<DeserializeGuard<MCPServer>>, error: &Error, context: Arc<Context>) -> Action {
+pub(super) fn on_error(object: Arc<StoredServer>, error: &Error, context: Arc<Context>) -> Action {
     let wait = context.backoff.failed(&object.uid().unwrap_or_default());
     let server = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
-    if let Error::Apply(ApplyError::Conflict { .. }) = error {
+    if error.is_conflict() {
         // Two writers met; the next pass sees what the other one did.
         tracing::info!(%server, ?wait, "trying again: {error}");
     } else {

@@ -17,7 +17,7 @@ use super::routes::RouteKey;
 use crate::api::MCPServer;
 use crate::apply::Caches;
 use crate::build::REFERENCES_HASH;
-use crate::cache::Cache;
+use crate::cache::{Cache, Whole};
 use crate::children::{Child, Children};
 use crate::digest::{self, Digest};
 use crate::references::{Found, Known, ObjectName, References, Running, Source};
@@ -41,9 +41,9 @@ pub(super) struct SecretKeys {
 
 /// What exists, and who refers to it.
 pub(super) struct ReferenceCache {
-    config_maps: Cache<ConfigMapKeys>,
+    config_maps: Cache<ConfigMapKeys, Whole<ConfigMapKeys>>,
     /// `None` where the operator may not watch Secrets.
-    pub(super) secrets: Option<Cache<SecretKeys>>,
+    pub(super) secrets: Option<Cache<SecretKeys, Whole<SecretKeys>>>,
     pub(super) front: FrontCache,
     /// Namespace and name of the servers that something concerns.
     referrers: Mutex<HashMap<Target, HashSet<ObjectName>>>,

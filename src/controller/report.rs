@@ -109,8 +109,9 @@ impl Reporter {
         let manifest = json!({
             "apiVersion": MCPServer::api_version(&()),
             "kind": MCPServer::kind(&()),
-            // Should the server have been made anew in the meantime, this is not its status.
-            "metadata": {"uid": server.uid()},
+            // It is the status of just this state of the server. Its uid would not do: the API server does not
+            // look at it here, and one made anew by the same name would have the status of the one before.
+            "metadata": {"resourceVersion": server.resource_version()},
             "status": next,
         });
         let api = Api::<kube::api::PartialObjectMeta<MCPServer>>::namespaced(

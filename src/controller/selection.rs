@@ -1,7 +1,7 @@
 //! Which objects of a kind are watched.
 
 use futures::future::ready;
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use kube::Resource;
 use kube::api::Api;
 use kube::runtime::WatchStreamExt;
@@ -9,6 +9,7 @@ use kube::runtime::watcher::{self, watcher};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
+use crate::lean::Lean;
 use crate::reach::Reach;
 use crate::settings::Shard;
 
@@ -30,7 +31,10 @@ impl Selection {
         Self { shard, ..self }
     }
 
-    pub(super) fn watch<K>(self, api: Api<K>) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static
+    pub(super) fn watch<K>(
+        self,
+        api: Api<Lean<K>>,
+    ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static
     where
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
@@ -40,7 +44,18 @@ impl Selection {
             }
             _ => true,
         };
-        watcher(api, self.config).default_backoff().try_filter(move |event| ready(is_selected(event)))
+        let events = watcher(api, self.config).default_backoff().map(|event| event.map(read));
+        events.try_filter(move |event| ready(is_selected(event)))
+    }
+}
+
+fn read<K>(event: watcher::Event<Lean<K>>) -> watcher::Event<K> {
+    match event {
+        watcher::Event::Apply(Lean(it)) => watcher::Event::Apply(it),
+        watcher::Event::Delete(Lean(it)) => watcher::Event::Delete(it),
+        watcher::Event::Init => watcher::Event::Init,
+        watcher::Event::InitApply(Lean(it)) => watcher::Event::InitApply(it),
+        watcher::Event::InitDone => watcher::Event::InitDone,
     }
 }
 
@@ -49,7 +64,8 @@ pub(super) fn everything() -> Selection {
     paged().into()
 }
 
-/// Lists come in pages, so that a large cluster's first list is never in memory as a whole.
+/// Lists come in pages, so that a large cluster's first list is never in memory as a whole. A page is
+/// there twice while it is read, for each kind at the same time, and the allocator keeps what it took.
 pub(super) fn paged() -> watcher::Config {
-    watcher::Config::default().page_size(500)
+    watcher::Config::default().page_size(100)
 }

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod,
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::api::ObjectMeta;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use super::Trouble;
@@ -12,7 +12,7 @@ use crate::api::conditions::Reason;
 use crate::text;
 
 /// A pod, less everything that is not looked at: a whole one is ten times as large.
-#[derive(Resource, Deserialize, Clone, Debug)]
+#[derive(Resource, Deserialize, Serialize, Clone, Debug)]
 #[resource(inherit = Pod)]
 pub struct PodView {
     pub metadata: ObjectMeta,
@@ -21,7 +21,7 @@ pub struct PodView {
 }
 
 /// The part of a pod's status that is looked at.
-#[derive(Deserialize, Clone, Debug, Default)]
+#[derive(Deserialize, Serialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct PodStatusView {
     #[serde(default)]

@@ -138,3 +138,14 @@ pub async fn a_missing_right_is_told_and_its_return_noticed(world: Arc<World>) -
     ensure!(space.api::<landfall::api::MCPServer>().get("first").await?.uid().is_some());
     Ok(())
 }
+
+pub async fn a_service_without_endpoints_is_told_through_the_api_server(world: Arc<World>) -> Result<()> {
+    let space = world.space("endpoints").await?;
+    // Pods that are on no node are in no Service's endpoints.
+    let (_operator, _kubelet) =
+        (space.operator(&["--verification-route", "api-server"]).await?, Kubelet::start(&space));
+    space.server("echo", &json!({"image": "echo:1", "port": 3001})).await?;
+    let server = space.until_ready_is("echo", "False", "Unreachable").await?;
+    ensure!(message(&server).contains("no endpoints available"), "{}", message(&server));
+    Ok(())
+}
