@@ -135,7 +135,7 @@ mod tests {
         assert!(passes(&fence, 200, Method::PATCH, DEPLOYMENT).await, "there is no election");
         for _ in 0..3 {
             assert!(passes(&fence, 200, Method::PUT, LEASE).await);
-            tokio::time::advance(RENEWAL - Duration::from_millis(1)).await;
+            tokio::time::advance(RENEWAL.saturating_sub(Duration::from_millis(1))).await;
             assert!(passes(&fence, 200, Method::PATCH, DEPLOYMENT).await);
         }
         tokio::time::advance(Duration::from_millis(1)).await;
