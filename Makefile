@@ -17,9 +17,12 @@ CLUSTER_TOOL := cargo run --quiet --locked --package landfall-cluster --
 IMAGES := target/images
 # For each fuzz target.
 SECONDS ?= 60
+# For the soak.
+MINUTES ?= 30
+SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions unit bench bench-pure fuzz lint generate image images databases servers release release-binaries checksums requirements clean
+.PHONY: help demo test test-versions unit bench bench-pure soak fuzz lint generate image images databases servers release release-binaries checksums requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -39,17 +42,18 @@ test-versions: requirements ## The tests on a real API server, on each other Kub
 unit: ## Only what needs no cluster.
 	@cargo test --locked --workspace --lib --bins
 
-bench: requirements ## Measures how soon a server is Ready once a client can use it, and what the way in costs, on a real node.
-	@LANDFALL_BENCH=1 cargo test --quiet --locked --test node
+bench: requirements ## Measures how soon a server is Ready and what the way in costs, on a real node, and what the operator costs at scale. N=100,1000: only the last, with so many servers.
+	@$(if $(N),,LANDFALL_BENCH=1 cargo test --quiet --locked --test node --test apiserver --no-fail-fast)
+	@cargo bench --quiet --locked --bench scale -- $(if $(N),--servers $(N))
 
 bench-pure: ## Measures what the pure steps of a pass cost, in allocations and in time.
 	@cargo bench --quiet --locked --bench pure
 
-fuzz: ## Feeds the readers of specs and replies with anything, a minute each. SECONDS=600: longer. Needs cargo-fuzz and nightly.
-	@for it in spec reply; do \
-	  mkdir -p fuzz/corpus/$$it fuzz/seeds/$$it; \
-	  cargo +nightly fuzz run $$it fuzz/corpus/$$it fuzz/seeds/$$it -- -max_total_time=$(SECONDS) -max_len=8192; \
-	done
+soak: requirements ## Random changes for half an hour: memory, tasks and watches have to stay as they are. MINUTES=5 SEED=7: others.
+	@LANDFALL_SOAK=$(MINUTES) LANDFALL_SEED=$(SEED) cargo test --quiet --locked --test apiserver
+
+fuzz: ## Feeds the readers of specs, replies and imports with anything, a minute each. SECONDS=600: longer. Needs nightly.
+	@tests/fuzz $(SECONDS)
 
 lint: ## Formatting, clippy, licences and sources, generated files.
 	@tests/lint

@@ -27,6 +27,7 @@ pub struct Metrics {
     verifications: Family<ByReason, Counter>,
     verification_seconds: Histogram,
     servers: Family<ByReadiness, Gauge>,
+    tasks: Gauge,
     /// What was last said of each server, by uid.
     readiness: Mutex<HashMap<String, String>>,
 }
@@ -77,6 +78,7 @@ impl Default for Metrics {
             verifications: Family::default(),
             verification_seconds: Histogram::new(exponential_buckets(0.002, 2.5, 11)),
             servers: Family::default(),
+            tasks: Gauge::default(),
             readiness: Mutex::default(),
         };
         let registry = &mut metrics.registry;
@@ -94,6 +96,7 @@ impl Default for Metrics {
             metrics.verification_seconds.clone(),
         );
         registry.register("servers", "MCPServers, by the status of Ready", metrics.servers.clone());
+        registry.register("tasks", "Tasks of the asynchronous runtime that have not ended", metrics.tasks.clone());
         metrics
     }
 }
@@ -154,8 +157,18 @@ impl Metrics {
         }
     }
 
+    /// Nothing is said of any server any more: another process speaks of them.
+    pub fn forget_readiness(&self) {
+        self.readiness.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.servers.clear();
+    }
+
     /// The metrics as Prometheus reads them.
     pub fn text(&self) -> String {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let tasks = runtime.metrics().num_alive_tasks();
+            self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
+        }
         let mut text = String::new();
         // Writing to a String cannot fail; were it to, a short answer is better than none.
         let _ = encode(&mut text, &self.registry);

@@ -21,6 +21,7 @@ mod service;
 mod service_account;
 mod status;
 mod storage;
+pub mod unreadable;
 mod verification;
 
 pub use dependencies::{

@@ -14,7 +14,8 @@ impl Child for Deployment {
         let own = (&server.pod, server.replicas, &server.waits_for);
         let dependencies = managed(server).filter(|it| it.pod.storage.is_none());
         let dependencies = dependencies.map(|it| (&it.pod, Some(1), &it.waits_for));
-        let all = std::iter::once(own).chain(dependencies).filter(|(_, _, waits_for)| waits_for.is_empty());
+        // The server's own last: should the cluster refuse a dependency, no pod of the server is told of it.
+        let all = dependencies.chain(std::iter::once(own)).filter(|(_, _, waits_for)| waits_for.is_empty());
         all.map(|(pod, replicas, _)| deployment(server, pod, replicas)).collect()
     }
 

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::{filled, metadata_named, pods};
+use super::{filled, managed, metadata_named, secret};
 use crate::children::{Child, Settled};
 use crate::labels;
 use crate::presets::DataVersion;
@@ -24,17 +24,22 @@ impl Child for PersistentVolumeClaim {
     const MAY_OUTLIVE: bool = true;
 
     fn build(server: &ValidatedServer) -> Vec<Self> {
-        pods(server).filter_map(|pod| Some(claim(server, pod, pod.storage.as_ref()?))).collect()
+        let own = (&server.pod, None);
+        let dependencies = managed(server).map(|it| (&it.pod, secret::login(it)));
+        let all = std::iter::once(own).chain(dependencies);
+        all.filter_map(|(pod, login)| Some(claim(server, pod, pod.storage.as_ref()?, login))).collect()
     }
 
     /// Of a claim nothing can change but its size, and that can only grow; and what is written on it
     /// has to be readable for what shall run on it.
     fn settle(&mut self, live: &Self) -> Result<Settled, String> {
         let field = field(self);
+        let is_bound = live.status.as_ref().and_then(|it| it.phase.as_deref()) == Some("Bound");
         if let (Some(wanted), Some(given)) = (data(self), data(live)) {
             let claim = self.metadata.name.as_deref().unwrap_or_default();
             wanted.check_after(&given).map_err(|why| format!("{field}: the claim \"{claim}\" {why}"))?;
         }
+        secret::check_login(self, live, "delete the claim with all its data")?;
         let (Some(spec), Some(live)) = (&mut self.spec, &live.spec) else { return Ok(Settled::AsItWas) };
         if let (Some(wanted), Some(given)) = (size(spec), size(live))
             && quantity::compare(&wanted.0, &given.0) == Some(Ordering::Less)
@@ -43,6 +48,16 @@ impl Child for PersistentVolumeClaim {
                 "{field}.size: {} is less than the {} that it has, and storage cannot shrink: \
                  write {}, or delete the claim with all its data",
                 wanted.0, given.0, given.0
+            ));
+        }
+        if let (Some(wanted), Some(given)) = (size(spec), size(live))
+            && !is_bound
+            && quantity::compare(&wanted.0, &given.0) == Some(Ordering::Greater)
+        {
+            return Err(format!(
+                "{field}.size: it has no volume yet, and cannot grow before: it will grow to {} when it has one, or \
+                 write {} until then",
+                wanted.0, given.0
             ));
         }
         if spec.access_modes != live.access_modes {
@@ -65,10 +80,15 @@ impl Child for PersistentVolumeClaim {
     }
 }
 
-fn claim(server: &ValidatedServer, pod: &PodPlan, storage: &StoragePlan) -> PersistentVolumeClaim {
+fn claim(
+    server: &ValidatedServer,
+    pod: &PodPlan,
+    storage: &StoragePlan,
+    login: Option<(String, String)>,
+) -> PersistentVolumeClaim {
     let mut metadata = metadata_named(server, &pod.part, pod.part.storage());
     let data = storage.data.as_ref().map(|data| (DATA.to_owned(), data.text()));
-    let mut annotations: BTreeMap<_, _> = data.into_iter().collect();
+    let mut annotations: BTreeMap<_, _> = data.into_iter().chain(login).collect();
     if storage.retain {
         metadata.owner_references = None;
         annotations.insert(ARGO_CD_OPTIONS.into(), "Prune=false,Delete=false".into());

@@ -75,7 +75,7 @@ fn dot_ai_is_what_its_chart_makes() {
     assert_eq!(ingress["spec"]["rules"][0]["host"], "dot-ai.127.0.0.1.nip.io");
     assert_eq!(ingress["spec"]["rules"][0]["http"]["paths"][0]["path"], "/");
 
-    let deployment = serde_json::to_value(&children.deployments[0]).expect("JSON");
+    let deployment = serde_json::to_value(children.deployments.last()).expect("JSON");
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().expect("containers");
     assert_eq!((deployment["metadata"]["name"].as_str(), containers.len()), (Some("dot-ai-mcp"), 1));
     let variable = |name: &str| {

@@ -11,11 +11,40 @@ use kube::{Resource, ResourceExt};
 
 use super::{managed, metadata_named};
 use crate::children::{Child, Children, Live};
+use crate::labels;
 use crate::presets::Part;
 use crate::validate::{GeneratedCredentials, ManagedDependency, ValidatedServer};
 
 /// Letters and digits alone: a password becomes part of URLs. 32 of them are 190 bits.
 const LENGTH: usize = 32;
+
+/// Annotation of what owns a Secret with the user and the database that the Secret was made with: it
+/// can never be read, and neither can be changed any more.
+const LOGIN: &str = "landfall.dev/login";
+
+/// That annotation of what owns the Secret of a dependency.
+pub(super) fn login(dependency: &ManagedDependency) -> Option<(String, String)> {
+    let GeneratedCredentials { username, database, .. } = dependency.credentials.as_ref()?;
+    let [username, database] = [username, database].map(|it| it.as_deref().unwrap_or_default());
+    Some((LOGIN.into(), format!("{username}/{database}")))
+}
+
+/// A user or a database that a live owner was not made with is refused: the Secret stays as it is, and
+/// so does what its password opens.
+pub(super) fn check_login(wanted: &impl ResourceExt, live: &impl ResourceExt, way_out: &str) -> Result<(), String> {
+    fn parts(owner: &impl ResourceExt) -> Option<(&str, &str)> {
+        owner.annotations().get(LOGIN)?.split_once('/')
+    }
+    let (Some(wanted_parts), Some(given)) = (parts(wanted), parts(live)) else { return Ok(()) };
+    let pairs = [("username", given.0, wanted_parts.0), ("database", given.1, wanted_parts.1)];
+    let Some((field, given, asked)) = pairs.into_iter().find(|(_, given, asked)| given != asked) else { return Ok(()) };
+    let dependency = wanted.labels().get(labels::COMPONENT).map_or("", String::as_str);
+    let stay = if given.is_empty() { "remove it".to_owned() } else { format!("write \"{given}\"") };
+    Err(format!(
+        "spec.dependencies[{dependency}].credentials.{field}: \"{asked}\" is not what its Secret was made with: {stay}, \
+         or {way_out}"
+    ))
+}
 
 impl Child for Secret {
     const WRITE_ONCE: bool = true;
@@ -99,5 +128,25 @@ mod tests {
         for it in passwords {
             assert!(it.len() == LENGTH && it.bytes().all(|it| it.is_ascii_alphanumeric()), "{it}");
         }
+    }
+    #[test]
+    fn another_login_than_that_of_the_secret_is_refused() {
+        let service = |login: Option<&str>| {
+            let annotations = login.map(|it| [(LOGIN.to_owned(), it.to_owned())].into());
+            let labels = Some([(labels::COMPONENT.to_owned(), "db".to_owned())].into());
+            Service { metadata: ObjectMeta { annotations, labels, ..ObjectMeta::default() }, ..Service::default() }
+        };
+        let refusal = |wanted, live| check_login(&service(wanted), &service(live), "leave").err().unwrap_or_default();
+        assert_eq!(refusal(Some("a/b"), Some("a/b")), "");
+        assert_eq!(refusal(Some("a/b"), None), "", "it was made before anybody noted that");
+        assert_eq!(refusal(None, Some("a/b")), "", "it has no Secret of ours any more");
+        assert_eq!(
+            refusal(Some("x/b"), Some("a/b")),
+            "spec.dependencies[db].credentials.username: \"x\" is not what its Secret was made with: write \"a\", or leave"
+        );
+        assert_eq!(
+            refusal(Some("/b"), Some("/")),
+            "spec.dependencies[db].credentials.database: \"b\" is not what its Secret was made with: remove it, or leave"
+        );
     }
 }

@@ -3,18 +3,28 @@
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{MCP_PORT, filled, managed, metadata, metadata_named, metadata_of};
-use crate::children::Child;
+use super::{MCP_PORT, filled, managed, metadata, metadata_named, metadata_of, secret};
+use crate::children::{Child, Settled};
 use crate::labels;
-use crate::validate::{PodPlan, PodPort, ValidatedServer};
+use crate::validate::{ManagedDependency, PodPlan, PodPort, ValidatedServer};
 
 impl Child for Service {
     fn build(server: &ValidatedServer) -> Vec<Self> {
-        let of_dependency = |pod: &PodPlan| {
-            let headless = pod.storage.as_ref().map(|_| headless(server, pod));
-            std::iter::once(in_front_of(server, pod)).chain(headless).collect::<Vec<_>>()
+        let of_dependency = |it: &ManagedDependency| {
+            let mut service = in_front_of(server, &it.pod);
+            let headless = it.pod.storage.as_ref().map(|_| headless(server, &it.pod));
+            // It owns the Secret where there is no data to own it.
+            if headless.is_none() {
+                service.metadata.annotations = secret::login(it).map(|it| [it].into());
+            }
+            std::iter::once(service).chain(headless).collect::<Vec<_>>()
         };
-        std::iter::once(own(server)).chain(managed(server).flat_map(|it| of_dependency(&it.pod))).collect()
+        std::iter::once(own(server)).chain(managed(server).flat_map(of_dependency)).collect()
+    }
+
+    fn settle(&mut self, live: &Self) -> Result<Settled, String> {
+        secret::check_login(self, live, "remove the dependency and add it again")?;
+        Ok(Settled::AsItWas)
     }
 }
 

@@ -180,7 +180,10 @@ fn storage_has_an_owner_only_where_it_shall_go_with_it() {
 
 #[test]
 fn storage_grows_and_changes_in_no_other_way() {
-    let live = claim(&json!({"size": "2Gi", "storageClassName": "fast"}));
+    let mut live = claim(&json!({"size": "2Gi", "storageClassName": "fast"}));
+    let unbound = claim(&json!({"size": "3Gi", "storageClassName": "fast"})).settle(&live).expect_err("refused");
+    assert!(unbound.starts_with("spec.storage.size: it has no volume yet, and cannot grow before: "), "{unbound}");
+    live.status.get_or_insert_default().phase = Some("Bound".into());
     let settle = |storage: &Value| {
         let mut claim = claim(storage);
         claim.settle(&live).map(|settled| (settled, claim.spec.and_then(|it| it.storage_class_name)))

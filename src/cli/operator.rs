@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tower::timeout::TimeoutLayer;
 use tracing_subscriber::EnvFilter;
 
-use crate::controller::{self, Health, Shutdown};
+use crate::controller::{self, Fence, Health, Shutdown};
 use crate::settings::{LogFormat, Platform, Settings, domain_of};
 
 /// Until the head of an answer: a watch stays open for as long as it likes.
@@ -49,7 +49,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let health = Arc::new(Health::default());
     health.wait_for(Some("the API server does not answer yet".into()));
     tokio::spawn(controller::serve(listener, Arc::clone(&health)));
-    let client = connect().await?;
+    let (client, conversations) = connect().await?;
     let groups = tokio::select! {
         groups = api_groups(&client) => groups,
         () = shutdown.clone() => return Ok(()),
@@ -61,7 +61,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         openshift = platform.openshift,
         "starting"
     );
-    controller::run(client, &groups, &settings, &platform, health, shutdown).await?;
+    controller::run(client, conversations, &groups, &settings, &platform, health, shutdown).await?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -94,12 +94,18 @@ fn on_signal() -> anyhow::Result<Shutdown> {
     Ok(receiver.map(drop).boxed().shared())
 }
 
-async fn connect() -> anyhow::Result<Client> {
+/// A client for the API server, and one for conversations that go through it.
+async fn connect() -> anyhow::Result<(Client, Client)> {
     let config = Config::infer()
         .await
         .context("no cluster: set KUBECONFIG to a kubeconfig file, or run in a pod with a ServiceAccount")?;
     let layer = TimeoutLayer::new(REQUEST_TIMEOUT);
-    Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
+    // What a server answers is to be heard, not to be tried again until something else is answered.
+    let mut conversations = config.clone();
+    conversations.default_retry = false;
+    let conversations = ClientBuilder::try_from(conversations)?.with_layer(&layer).build();
+    let client = ClientBuilder::try_from(config)?.with_layer(&Fence::default()).with_layer(&layer).build();
+    Ok((client, conversations))
 }
 
 /// Which kinds of objects there are; waits for the API server if it does not answer.

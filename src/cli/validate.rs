@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::files::{self, Files};
 use crate::admission::Admission;
-use crate::api::MCPServer;
+use crate::api::{MCPServer, unreadable};
 use crate::manifest::Document;
 use crate::validate::Problem;
 
@@ -65,7 +65,10 @@ pub(super) fn problems(admission: &Admission, files: &Files, document: &Document
     }
     let server: MCPServer = match serde_json::from_value(document.value.clone()) {
         Ok(server) => server,
-        Err(error) => return vec![Problem { field: "spec".into(), message: format!("cannot be read: {error}") }],
+        Err(error) => {
+            let error = unreadable::explained(&document.value["spec"], &error.to_string());
+            return vec![Problem { field: "spec".into(), message: format!("cannot be read: {error}") }];
+        }
     };
     match files.validate(server) {
         Err(problems) => problems.iter().cloned().collect(),

@@ -75,6 +75,11 @@ impl Presence {
         }
     }
 
+    /// Notes that nobody needs it.
+    pub(super) fn want_nothing(&self) {
+        self.wanted.by.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Waits until it is served.
     pub(super) async fn served(mut self) {
         if self.state.wait_for(|it| *it == GatewayApi::Served).await.is_err() {

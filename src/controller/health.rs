@@ -31,6 +31,15 @@ impl Health {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(check));
     }
 
+    pub(super) fn number_of_checks(&self) -> usize {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Only the first so many checks have to hold from now on.
+    pub(super) fn keep_checks(&self, number: usize) {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).truncate(number);
+    }
+
     /// Says what has to come before anything else, or that it has come.
     pub fn wait_for(&self, what: Option<String>) {
         *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;

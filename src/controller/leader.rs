@@ -1,6 +1,5 @@
 //! Of several replicas one works: the one that holds the Lease.
 
-use anyhow::Context;
 use k8s_controller::LeaderElection;
 use kube::Client;
 use std::future::Future;
@@ -18,45 +17,57 @@ const LEASE: &str = "landfall";
 const DURATION: Duration = Duration::from_secs(12);
 
 /// How long a leader tries to renew it before it gives up: long before anybody else may have it.
-const RENEWAL: Duration = Duration::from_secs(8);
+pub(super) const RENEWAL: Duration = Duration::from_secs(8);
 
 /// Between two looks at it.
 const RETRY: Duration = Duration::from_millis(1500);
 
-/// Runs `work`, once this process is the leader if it has to be. Losing the Lease is an error: the
-/// process ends and starts anew, so that nothing of it can go on working.
-pub(super) async fn run(
+/// Runs `work` for as long as this process is the leader, if it has to be. Without the Lease the work is
+/// dropped, with all that it started, and this process waits with the others: an outage of the API server,
+/// in which nobody can renew it, must not restart every operator. What is in the midst of something when
+/// the Lease ends is kept from writing by the [`Fence`](super::Fence).
+pub(super) async fn run<Work: Future<Output = anyhow::Result<()>>>(
     client: Client,
     settings: &Settings,
-    work: impl Future<Output = anyhow::Result<()>>,
+    work: impl Fn() -> Work,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     if !settings.leader_election {
-        return work.await;
+        return work().await;
     }
     let namespace = namespace(&client, settings);
     let identity = identity();
     let lease = lease(settings);
-    tracing::info!(%namespace, %lease, %identity, "waiting to be the leader");
     let election = LeaderElection::new(client, &namespace, &lease, &identity)
         .with_lease_duration(DURATION)
         .with_renew_deadline(RENEWAL)
         .with_retry_period(RETRY);
-    let leads = AtomicBool::new(false);
-    let work = async {
-        leads.store(true, Ordering::Relaxed);
-        work.await
-    };
-    let stopped_waiting = async {
-        shutdown.await;
-        if leads.load(Ordering::Relaxed) {
-            // The work drains by itself on the same signal.
-            futures::future::pending::<()>().await;
+    loop {
+        tracing::info!(%namespace, %lease, %identity, "waiting to be the leader");
+        let leads = AtomicBool::new(false);
+        let work = async {
+            leads.store(true, Ordering::Relaxed);
+            work().await
+        };
+        let stopped_waiting = async {
+            shutdown.clone().await;
+            if leads.load(Ordering::Relaxed) {
+                // The work drains by itself on the same signal.
+                futures::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            result = election.with_lease(work) => {
+                if let Some(result) = result {
+                    return result;
+                }
+                tracing::warn!(%lease, "the Lease was lost: the work is stopped");
+            }
+            () = stopped_waiting => return Ok(()),
         }
-    };
-    tokio::select! {
-        result = election.with_lease(work) => result.context("the Lease was lost to another replica")?,
-        () = stopped_waiting => Ok(()),
+        if shutdown.peek().is_some() {
+            return Ok(());
+        }
     }
 }
 

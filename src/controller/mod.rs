@@ -8,6 +8,7 @@
 mod backoff;
 mod catalog;
 mod context;
+mod fence;
 mod finalizer;
 mod front;
 mod gateway_api;
@@ -23,6 +24,7 @@ mod routes;
 mod selection;
 mod stored;
 
+pub use fence::Fence;
 pub use health::{Health, serve};
 pub use installed::resource_problem;
 
@@ -52,7 +54,7 @@ use crate::lean::Lean;
 use crate::observe::PodView;
 use crate::reach::Reach;
 use crate::references::{ObjectName, Source};
-use crate::settings::{Platform, Settings};
+use crate::settings::{Platform, Settings, Shard};
 use crate::verification::{Network, Verifier};
 use catalog::Catalog;
 use context::Context;
@@ -69,9 +71,11 @@ pub type Shutdown = Shared<BoxFuture<'static, ()>>;
 type Servers = Controller<StoredServer>;
 type ServerRef = ObjectRef<StoredServer>;
 
-/// Runs the operator until `shutdown` ends, on a cluster that has these groups of kinds.
+/// Runs the operator until `shutdown` ends, on a cluster that has these groups of kinds. `conversations` is the
+/// client for those with servers that go through the API server.
 pub async fn run(
     client: Client,
+    conversations: Client,
     groups: &[APIGroup],
     settings: &Settings,
     platform: &Platform,
@@ -91,27 +95,56 @@ pub async fn run(
     }
     let namespaces = settings.scopes();
     let gateway_api = Presence::find(client.clone(), groups).await;
-    let scopes = namespaces.into_iter().map(|namespace| Scope {
-        gateway_api: gateway_api.clone(),
-        lost: Arc::default(),
-        client: client.clone(),
-        namespace,
-        settings: settings.clone(),
-        platform: platform.clone(),
-        health: Arc::clone(&health),
-    });
-    let metrics = Arc::clone(&health.metrics);
-    let work = try_join_all(scopes.map(|scope| scope.run(shutdown.clone())));
-    let work = async {
-        metrics.leads(settings.shard, true);
-        work.await.map(drop)
+    let work = || {
+        let scopes = namespaces.iter().map(|namespace| Scope {
+            gateway_api: gateway_api.clone(),
+            lost: Arc::default(),
+            client: client.clone(),
+            conversations: conversations.clone(),
+            namespace: namespace.clone(),
+            settings: settings.clone(),
+            platform: platform.clone(),
+            health: Arc::clone(&health),
+        });
+        let term = Term::begin(&health, settings.shard, &gateway_api);
+        let work = try_join_all(scopes.map(|scope| scope.run(shutdown.clone())));
+        async move {
+            let _term = term;
+            work.await.map(drop)
+        }
     };
-    leader::run(client, settings, work, shutdown.clone()).await
+    leader::run(client.clone(), settings, work, shutdown.clone()).await
+}
+
+/// The time that a process works, between getting the Lease and losing it. Nothing of what was known
+/// outlives it.
+struct Term {
+    health: Arc<Health>,
+    shard: Option<Shard>,
+    /// Of those that hold for every replica.
+    checks: usize,
+}
+
+impl Term {
+    fn begin(health: &Arc<Health>, shard: Option<Shard>, gateway_api: &Presence) -> Self {
+        gateway_api.want_nothing();
+        health.metrics.leads(shard, true);
+        Self { health: Arc::clone(health), shard, checks: health.number_of_checks() }
+    }
+}
+
+impl Drop for Term {
+    fn drop(&mut self) {
+        self.health.keep_checks(self.checks);
+        self.health.metrics.forget_readiness();
+        self.health.metrics.leads(self.shard, false);
+    }
 }
 
 /// One namespace that is served, or all of them.
 struct Scope {
     client: Client,
+    conversations: Client,
     namespace: Option<String>,
     settings: Settings,
     platform: Platform,
@@ -124,14 +157,14 @@ struct Scope {
 impl Scope {
     async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let metrics = Arc::clone(&self.health.metrics);
-        let network = Network::new(self.client.clone(), self.settings.verification.route);
+        let network = Network::new(self.client.clone(), &self.conversations, self.settings.verification.route);
         let (verifier, news) = Verifier::new(network, &self.settings.verification, Arc::clone(&metrics));
         let verifier = Arc::new(verifier);
         let verifying = Arc::clone(&verifier);
         let front = FrontCache::new(self.platform.clone(), self.settings.watches_classes(), self.gateway_api.clone());
         let context = Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), verifier, front));
-        let ready = Arc::clone(&context);
-        self.health.add_check(move || ready.is_synced());
+        let checked = Arc::clone(&context);
+        self.health.add_check(move || checked.is_synced());
         let controller = self.watch_servers(&context);
         let controller = self.watch_children(controller, &context);
         let controller = self.watch_pods(controller, &context);
@@ -143,18 +176,13 @@ impl Scope {
             Some(((), lost))
         });
         let controller = controller.reconcile_all_on(losses);
-        let controller =
-            controller.reconcile_on(news.map(|(namespace, name)| ServerRef::new(&name).within(&namespace)));
+        let controller = controller.reconcile_on(news.map(|name| reference(&name)));
         let stopping = shutdown.clone();
         let reconciling = controller
             .with_config(controller::Config::default().concurrency(self.settings.concurrency))
             .graceful_shutdown_on(shutdown)
             .run(reconcile::reconcile, reconcile::on_error, context)
-            .for_each(|result| async move {
-                if let Err(controller::Error::QueueError(error)) = result {
-                    tracing::warn!("a watch broke and is started again: {error}");
-                }
-            });
+            .for_each(|_| async {});
         futures::join!(reconciling, verifying.run(stopping));
         Ok(())
     }
@@ -182,7 +210,7 @@ impl Scope {
             })
             .applied_objects()
             .predicate_filter(predicates::generation, PredicateConfig::default());
-        Controller::for_stream(changes, reader)
+        Controller::for_stream(without_failures(changes), reader)
     }
 
     fn watch_children(&self, controller: Servers, context: &Arc<Context>) -> Servers {
@@ -339,7 +367,7 @@ impl Scope {
     {
         let metrics = Arc::clone(&self.health.metrics);
         let (lost, mut losses) = (Arc::clone(&self.lost), Losses::default());
-        selection
+        let changes = selection
             .watch(api)
             .modify(trim)
             .inspect(move |event| match event {
@@ -351,7 +379,8 @@ impl Scope {
                 }
                 Err(_) => metrics.watch_error(&K::kind(&())),
             })
-            .touched_objects()
+            .touched_objects();
+        without_failures(changes)
     }
 
     fn api<K: Resource<DynamicType = (), Scope: Reach>>(&self) -> Api<K> {
@@ -367,6 +396,20 @@ impl Scope {
         };
         paged().labels(&labels).into()
     }
+}
+
+/// Each watch waits by itself before it begins again. In the queue, which all share, one that fails would
+/// hold up all the others, ever longer: for minutes where all fail at once, as when the API server comes
+/// back without the history that they ask for.
+fn without_failures<K: Send + 'static>(
+    changes: impl Stream<Item = watcher::Result<K>> + Send + 'static,
+) -> impl Stream<Item = watcher::Result<K>> + Send + 'static {
+    changes.filter(|change| {
+        if let Err(error) = change {
+            tracing::warn!("a watch broke and is started again: {error}");
+        }
+        ready(change.is_ok())
+    })
 }
 
 /// The server that a child belongs to: its owner, or for one without, whom it names.
@@ -389,8 +432,11 @@ fn targets_of<K: Child>(child: &K) -> Vec<Target> {
 
 /// The servers that a change of any of these concerns.
 fn concerned_by(context: &Context, targets: &[Target]) -> Vec<ServerRef> {
-    let names = targets.iter().flat_map(|it| context.references.referrers(it));
-    names.map(|(namespace, name)| ServerRef::new(&name).within(&namespace)).collect()
+    targets.iter().flat_map(|it| context.references.referrers(it)).map(|it| reference(&it)).collect()
+}
+
+fn reference((namespace, name): &ObjectName) -> ServerRef {
+    ServerRef::new(name).within(namespace)
 }
 
 fn name_of(object: &impl Resource) -> ObjectName {

@@ -77,9 +77,9 @@ fn utilization(name: &str, percent: i32) -> MetricSpec {
 
 pub(super) fn disruption_budget(spec: &MCPServerSpec, problems: &mut Problems) -> Option<DisruptionLimit> {
     let DisruptionBudget { min_available, max_unavailable } = spec.disruption_budget.as_ref()?;
-    let limit = match (min_available, max_unavailable) {
-        (Some(limit), None) => DisruptionLimit::MinAvailable(limit.clone()),
-        (None, Some(limit)) => DisruptionLimit::MaxUnavailable(limit.clone()),
+    let (field, limit) = match (min_available, max_unavailable) {
+        (Some(limit), None) => ("minAvailable", DisruptionLimit::MinAvailable(limit.clone())),
+        (None, Some(limit)) => ("maxUnavailable", DisruptionLimit::MaxUnavailable(limit.clone())),
         _ => {
             problems.add(
                 "spec.disruptionBudget",
@@ -95,7 +95,7 @@ pub(super) fn disruption_budget(spec: &MCPServerSpec, problems: &mut Problems) -
             IntOrString::String(text) => text.clone(),
         };
         problems.add(
-            "spec.disruptionBudget",
+            format!("spec.disruptionBudget.{field}"),
             format!("\"{shown}\" is neither a number of pods nor a percentage: write 1 or 50%"),
         );
     }

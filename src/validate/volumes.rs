@@ -101,10 +101,11 @@ fn check_mount(field: &str, mount: &VolumeMount, known: &BTreeSet<String>, probl
     if mount.sub_path.is_some() && mount.sub_path_expr.is_some() {
         problems.add(field, "has both subPath and subPathExpr: keep one");
     }
-    for path in [&mount.sub_path, &mount.sub_path_expr].into_iter().flatten() {
+    for (name, path) in [("subPath", &mount.sub_path), ("subPathExpr", &mount.sub_path_expr)] {
+        let Some(path) = path else { continue };
         if path.starts_with('/') || path.split('/').any(|it| it == "..") {
             problems.add(
-                format!("{field}.subPath"),
+                format!("{field}.{name}"),
                 format!("\"{path}\" must be a path within the volume: relative and without '..'"),
             );
         }

@@ -40,11 +40,11 @@ pub struct Network {
 }
 
 impl Network {
-    /// By way of `route`; `client` reads Secrets.
-    pub fn new(client: Client, route: VerificationRoute) -> Self {
+    /// By way of `route`; `client` reads Secrets, and `conversations` leads through the API server.
+    pub fn new(client: Client, conversations: &Client, route: VerificationRoute) -> Self {
         let prober = |limits| {
             let prober = Prober::default().with_limits(limits);
-            if route == VerificationRoute::ApiServer { prober.through(client.clone()) } else { prober }
+            if route == VerificationRoute::ApiServer { prober.through(conversations.clone()) } else { prober }
         };
         let short = Limits {
             total: Duration::from_secs(3),
@@ -176,7 +176,7 @@ mod tests {
     async fn ask(status: u16, secret: &'static str, optional: bool) -> (Answer, Vec<String>) {
         let (address, seen) = servers(status, secret).await;
         let client = Client::try_from(Config::new(format!("http://{address}").parse().unwrap())).unwrap();
-        let network = Network::new(client, VerificationRoute::Direct);
+        let network = Network::new(client.clone(), &client, VerificationRoute::Direct);
         let value = HeaderSource::Secret { name: "keys".into(), key: "mcp".into(), optional };
         let subject = Subject {
             namespace: "team".into(),

@@ -162,6 +162,10 @@ pub async fn a_change_that_the_data_does_not_survive_is_refused(world: Arc<World
         (json!({"version": "17"}), "postgres 17 cannot read it: stay within 16"),
         (json!({"storage": {"size": "1Gi"}}), "storage cannot shrink: write 2Gi"),
         (json!({"storage": {"size": "2Gi", "storageClassName": "other"}}), "cannot become \"other\""),
+        (
+            json!({"storage": {"size": "2Gi"}, "credentials": {"username": "other"}}),
+            "spec.dependencies[db].credentials.username: \"other\" is not what its Secret was made with: write \"app\"",
+        ),
     ];
     for (change, expected) in cases {
         space.server("shop", &db(change)).await?;

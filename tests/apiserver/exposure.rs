@@ -1,7 +1,7 @@
 //! The way in, on an API server where nobody serves it: what its controllers would say is said by the
 //! test.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::ResourceExt;
@@ -120,13 +120,7 @@ pub async fn the_older_server_keeps_the_host(world: Arc<World>) -> Result<()> {
 }
 
 pub async fn the_gateway_api_may_come_later(_: Arc<World>) -> Result<()> {
-    let world = Arc::new(World::of_its_own().await?);
-    let result = Box::pin(through_a_gateway(&world)).await;
-    match Arc::into_inner(world) {
-        Some(world) => world.cluster.stop().await?,
-        None => bail!("something still holds the cluster"),
-    }
-    result
+    World::alone(async |world| Box::pin(through_a_gateway(world)).await).await
 }
 
 async fn through_a_gateway(world: &Arc<World>) -> Result<()> {

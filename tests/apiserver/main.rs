@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod broken;
 mod browser;
 mod catalog;
 mod cli;
@@ -14,14 +15,17 @@ mod drift;
 mod exposure;
 mod installed;
 mod lifecycle;
+mod outage;
 mod process;
 mod quiet;
+mod replicas;
 mod rights;
 mod rollout;
 mod rules;
 mod samples;
 mod scaling;
 mod sharding;
+mod soak;
 mod storage;
 mod trouble;
 
@@ -31,10 +35,17 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut tests = tests![
         // The longest first: tests start in this order.
+        outage::an_api_server_that_is_away_for_a_minute,
+        outage::a_history_that_is_compacted_and_rights_that_are_taken_away,
         quiet::a_quiet_minute_and_a_silent_restart,
         installed::a_missing_or_older_resource_is_told_and_waited_for,
         exposure::the_gateway_api_may_come_later,
+        replicas::a_leader_that_stood_still_writes_nothing_when_it_wakes_up,
+        replicas::clocks_that_differ_by_an_hour_change_nothing,
+        replicas::a_lease_that_is_taken_away_ends_the_work,
+        broken::they_hold_up_nobody,
         process::another_replica_takes_over,
+        outage::a_namespace_that_is_deleted_in_the_midst_of_a_pass,
         scaling::an_autoscaler_of_the_spec_keeps_its_number,
         scaling::an_autoscaler_of_somebody_else_keeps_its_number,
         scaling::an_autoscaler_of_the_resource_keeps_its_number,
@@ -73,6 +84,7 @@ fn main() -> ExitCode {
         rules::a_spec_that_only_the_operator_can_refuse_leaves_what_runs,
         trouble::an_undecodable_server_stops_nobody_else,
         trouble::a_missing_config_map_and_secret_are_named,
+        trouble::a_service_without_endpoints_is_told_through_the_api_server,
         trouble::a_quota_that_refuses_a_child_is_told,
         trouble::pod_security_that_refuses_the_pods_is_told,
         trouble::a_missing_right_is_told_and_its_return_noticed,
@@ -93,6 +105,12 @@ fn main() -> ExitCode {
     match browser::missing() {
         Some(missing) => eprintln!("skipped: the catalog in a browser: {missing} is missing"),
         None => tests.extend(tests![catalog::a_browser_shows_the_page_and_hostile_words_do_no_harm]),
+    }
+    if std::env::var_os("LANDFALL_BENCH").is_some() {
+        tests = tests![broken::bench_a_hundred_beside_a_hundred_broken];
+    }
+    if std::env::var_os(soak::MINUTES).is_some() {
+        tests = tests![soak::soak];
     }
     support::run(Size::ControlPlane, tests, |_| Box::pin(async { Ok(()) }))
 }

@@ -39,7 +39,7 @@ async fn is_taken(space: &Space, text: &str) -> Result<()> {
     server.metadata.uid = Some("00000000-0000-4000-8000-000000000000".into());
     let validated = validate(&server, &References::default(), &Platform::default())?;
     let children = build(&validated);
-    let template = children.deployments[0].spec.clone().context("a spec")?.template;
+    let template = children.deployments.last().and_then(|it| it.spec.clone()).context("a spec")?.template;
     children.try_each(&mut DryRun(space)).await?;
 
     let mut pod = Pod { metadata: template.metadata.unwrap_or_default(), spec: template.spec, status: None };

@@ -37,7 +37,8 @@ pub async fn an_undecodable_server_stops_nobody_else(world: Arc<World>) -> Resul
     };
     let condition = space.until("a condition", &ready).await?;
     ensure!(condition["reason"] == "Undecodable" && condition["status"] == "False", "{condition}");
-    ensure!(condition["message"].as_str().is_some_and(|it| it.contains("3000000000")), "{condition}");
+    let told = "spec.probes.liveness.periodSeconds: invalid value: integer `3000000000`";
+    ensure!(condition["message"].as_str().is_some_and(|it| it.contains(told)), "{condition}");
 
     operator.restart().await?;
     operator.until_ready().await?;
@@ -135,5 +136,16 @@ pub async fn a_missing_right_is_told_and_its_return_noticed(world: Arc<World>) -
     space.bind(&operator.user, "ClusterRole", "landfall-operator").await?;
     space.until_ready_is("second", "True", "Ready").await?;
     ensure!(space.api::<landfall::api::MCPServer>().get("first").await?.uid().is_some());
+    Ok(())
+}
+
+pub async fn a_service_without_endpoints_is_told_through_the_api_server(world: Arc<World>) -> Result<()> {
+    let space = world.space("endpoints").await?;
+    // Pods that are on no node are in no Service's endpoints.
+    let (_operator, _kubelet) =
+        (space.operator(&["--verification-route", "api-server"]).await?, Kubelet::start(&space));
+    space.server("echo", &json!({"image": "echo:1", "port": 3001})).await?;
+    let server = space.until_ready_is("echo", "False", "Unreachable").await?;
+    ensure!(message(&server).contains("no endpoints available"), "{}", message(&server));
     Ok(())
 }

@@ -51,8 +51,9 @@ pub async fn the_other_goes_on_when_the_leader_dies(node: &Node, charts: &Charts
         space.until_server(name, "it is reported on", |it| condition(it, "Ready").is_some()).await?;
         space.until_ready_is(name, "False", "ScaledToZero").await?;
         if matches!(death, Death::Sleep) {
+            let woke = Timestamp::now();
             node.world.signal(&leader, "CONT").await?;
-            node.until_restarted(&leader).await?;
+            node.until_it_waits(&leader, woke).await?;
         }
         node.until_two_are_ready().await?;
         let heir = the_heir_works_alone(node, &leader, died, name)?;
@@ -88,14 +89,14 @@ impl Node {
         until("somebody leads", PATIENCE, holder).await
     }
 
-    /// Waits until the process of a pod has ended and was started again.
-    async fn until_restarted(&self, pod: &str) -> Result<()> {
-        let pods = self.in_system::<Pod>();
-        let restarted = async || {
-            let status = pods.get(pod).await.ok()?.status?.container_statuses?.into_iter().next()?;
-            (status.restart_count > 0).then_some(())
+    /// Waits until a pod looks at the Lease again and again, and leaves it to whoever has it.
+    async fn until_it_waits(&self, pod: &str, since: Timestamp) -> Result<()> {
+        let waits = async || {
+            let all = audit::requests(self.world.cluster.audit_log(), ACCOUNT).ok()?;
+            let looks = all.iter().filter(|it| it.is_lease() && it.pod() == Some(pod) && it.began() > since);
+            (looks.filter(|it| it.verb == "get").count() >= 3).then_some(())
         };
-        until(&format!("{pod} ends and starts again"), PATIENCE, restarted).await
+        until(&format!("{pod} wakes up and waits"), PATIENCE, waits).await
     }
 
     fn writes_since(&self, time: Timestamp) -> Result<Vec<Request>> {

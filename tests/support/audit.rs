@@ -5,6 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// One request of a user.
@@ -20,6 +21,14 @@ pub struct Request {
     #[serde(rename = "stageTimestamp")]
     ended: Timestamp,
     user: User,
+    #[serde(default)]
+    response_status: Answer,
+}
+
+#[derive(Deserialize, Clone, Debug, Default)]
+struct Answer {
+    #[serde(default)]
+    code: u16,
 }
 
 /// What a request is about.
@@ -47,9 +56,9 @@ struct User {
 const POD: &str = "authentication.kubernetes.io/pod-name";
 
 impl Request {
-    /// Whether it changes something, other than the Lease.
+    /// Whether it changes something, other than the Lease and what a server may do when it is asked.
     pub fn is_write(&self) -> bool {
-        !matches!(self.verb.as_str(), "get" | "list" | "watch") && !self.is_lease()
+        !matches!(self.verb.as_str(), "get" | "list" | "watch") && !self.is_lease() && !self.is_conversation()
     }
 
     /// The pod that asked, if it was one.
@@ -67,6 +76,16 @@ impl Request {
         self.ended
     }
 
+    /// Whether it was carried out.
+    pub fn succeeded(&self) -> bool {
+        (200..300).contains(&self.response_status.code)
+    }
+
+    /// Whether it is a conversation with a server, which the API server only passes on.
+    pub fn is_conversation(&self) -> bool {
+        self.object_ref.subresource == "proxy"
+    }
+
     /// Whether it renews or reads the Lease.
     pub fn is_lease(&self) -> bool {
         self.object_ref.resource == "leases"
@@ -82,7 +101,15 @@ impl fmt::Display for Request {
 
 /// The requests of `user` in the order in which they ended; a watch counts when it starts.
 pub fn requests(log: &Path, user: &str) -> Result<Vec<Request>> {
-    let text = std::fs::read_to_string(log)?;
+    requests_from(log, user, 0)
+}
+
+/// As [`requests`], without the bytes at the beginning of the log that were read before.
+pub fn requests_from(log: &Path, user: &str, place: u64) -> Result<Vec<Request>> {
+    let mut file = std::fs::File::open(log)?;
+    file.seek(SeekFrom::Start(place))?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
     let lines = text.lines().filter(|line| line.contains(user));
     // The last line may be half written.
     let all = lines.filter_map(|line| serde_json::from_str::<Request>(line).ok());

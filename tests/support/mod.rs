@@ -6,10 +6,13 @@
 
 pub mod audit;
 pub mod documents;
+pub mod host;
 pub mod http;
+pub mod mcp;
 pub mod node;
 pub mod operator;
 pub mod pods;
+pub mod random;
 pub mod rules;
 
 use anyhow::{Context, Result, bail};
@@ -126,6 +129,17 @@ impl World {
         let world = Self::without_resource().await?;
         world.install(from_yaml(include_str!("../../crds/mcpservers.yaml"))?).await?;
         Ok(world)
+    }
+
+    /// Runs a test on a cluster that is for it alone, since it takes away what others need.
+    pub async fn alone(test: impl AsyncFnOnce(&Arc<Self>) -> Result<()>) -> Result<()> {
+        let world = Arc::new(Self::of_its_own().await?);
+        let result = test(&world).await;
+        match Arc::into_inner(world) {
+            Some(world) => world.cluster.stop().await?,
+            None => bail!("something still holds the cluster"),
+        }
+        result
     }
 
     /// Installs a version of the resource, and waits until it is served.

@@ -1,6 +1,7 @@
 //! An operator process for one namespace.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::jiff::Timestamp;
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,9 @@ pub struct Operator {
     arguments: Vec<String>,
     environment: Environment,
 }
+
+/// Longer than anything that a status may wait for.
+const SILENCE: Duration = Duration::from_secs(8);
 
 /// Variables that hold a path.
 type Environment = Vec<(String, PathBuf)>;
@@ -63,10 +67,21 @@ impl Operator {
         Ok(())
     }
 
+    /// The process.
+    pub fn id(&self) -> Result<u32> {
+        self.child.id().context("the operator has ended already")
+    }
+
+    /// Sends a signal to the process.
+    pub async fn signal(&self, name: &str) -> Result<()> {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.id()?.to_string()]).status().await?;
+        ensure!(sent.success(), "SIG{name} could not be sent");
+        Ok(())
+    }
+
     /// Asks the process to stop, and gives its exit code.
     pub async fn stop(&mut self) -> Result<Option<i32>> {
-        let id = self.child.id().context("the operator has ended already")?;
-        Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        self.signal("TERM").await?;
         let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
         Ok(ended.context("the operator did not stop")??.code())
     }
@@ -89,9 +104,44 @@ impl Operator {
         Ok(())
     }
 
+    /// Waits until the process works, and does not only wait for the Lease.
+    pub async fn until_it_leads(&self) -> Result<()> {
+        let leads = async || {
+            let metrics = self.get("/metrics").await.ok()?.1;
+            metrics.contains("landfall_leader{shard=\"\"} 1").then_some(())
+        };
+        until("the operator works", super::PATIENCE, leads).await.with_context(|| self.log())
+    }
+
+    /// Waits until nothing was asked of the API server for a while but what repeats by itself: watches,
+    /// the Lease, and conversations.
+    pub async fn until_silent(&self) -> Result<()> {
+        let is_noise = |it: &&Request| it.verb != "watch" && !it.is_lease() && !it.is_conversation();
+        let is_silent = async || {
+            let requests = self.requests().ok()?;
+            let is_past = |it: &Request| Timestamp::now().duration_since(it.ended()).unsigned_abs() > SILENCE;
+            requests.iter().filter(is_noise).all(is_past).then_some(())
+        };
+        let silent = until("the operator is silent", super::PATIENCE, is_silent).await;
+        let Err(error) = silent else { return Ok(()) };
+        let requests = self.requests()?;
+        let last: Vec<_> = requests.iter().filter(is_noise).rev().take(20).map(ToString::to_string).collect();
+        Err(error.context(format!("the last requests, the latest first: {last:?}")))
+    }
+
     /// What the process has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Where the audit log ends by now.
+    pub fn audit_position(&self) -> Result<u64> {
+        Ok(self.world.cluster.audit_log().metadata()?.len())
+    }
+
+    /// As [`Self::requests`], since the audit log ended there.
+    pub fn requests_since(&self, position: u64) -> Result<Vec<Request>> {
+        audit::requests_from(self.world.cluster.audit_log(), &self.user, position)
     }
 
     /// What the process has asked of the API server, by the audit log.

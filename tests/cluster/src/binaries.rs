@@ -31,7 +31,11 @@ pub struct Binaries {
 impl Binaries {
     /// Builds what is not there yet. The first time takes minutes; progress goes to stderr.
     pub async fn make(size: Size) -> Result<Self> {
-        let programs = programs(size);
+        Self::make_only(programs(size)).await
+    }
+
+    /// As [`Self::make`], for what a cluster gets after its start.
+    pub(crate) async fn make_only(programs: Vec<Program>) -> Result<Self> {
         for module in modules()? {
             let mut wanted = Vec::new();
             for program in module.programs.iter().filter(|own| programs.contains(own)) {

@@ -1,6 +1,7 @@
 //! A cluster from its start to its end.
 
 mod front_door;
+mod pretence;
 mod start;
 
 use std::net::Ipv4Addr;
@@ -18,7 +19,7 @@ use crate::pki::Authority;
 use crate::process::{Process, ProcessId};
 use crate::run_dir::RunDir;
 use crate::volumes::VolumeOpener;
-use crate::{containers, kubeconfig, missing_for, network};
+use crate::{containers, etcd, kubeconfig, missing_for, network};
 
 pub use front_door::missing_for_front_door;
 
@@ -183,6 +184,13 @@ impl Cluster {
         }
         let client = kubeconfig::client(&self.kubeconfig).await?;
         self.until_ready(&client).await
+    }
+
+    /// Makes etcd forget all states before the present one: who then asks for what came since one of
+    /// them is told that it is gone.
+    pub async fn compact_etcd(&self) -> Result<()> {
+        let port = self.addresses.etcd_port;
+        tokio::task::spawn_blocking(move || etcd::compact(port)).await?
     }
 
     /// Ends everything and removes every trace. Dropping does the same, but can only print an error.

@@ -3,7 +3,8 @@
 //! Two sizes exist. [`Size::ControlPlane`] is etcd, kube-apiserver and kube-controller-manager on
 //! loopback, for any user. [`Size::Node`] adds scheduler, kubelet, containerd, kube-proxy, cluster DNS
 //! and storage inside namespaces of their own, for root, so that nothing of the host's network,
-//! mounts or kernel settings changes.
+//! mounts or kernel settings changes. A control plane alone can have nodes and pods that only seem to
+//! run ([`Cluster::pretend_nodes`]).
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -32,6 +33,7 @@ mod cluster;
 mod containers;
 mod control_plane;
 mod digest;
+mod etcd;
 mod file_lock;
 mod kubeconfig;
 mod namespaces;

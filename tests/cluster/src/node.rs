@@ -20,7 +20,13 @@ impl Setup<'_> {
     pub fn scheduler(&self) -> Result<Command> {
         let kubeconfig = self.kubeconfig("kube-scheduler", "system:kube-scheduler", &[])?;
         let mut command = Command::new(self.binaries.path(Program::Scheduler)?);
-        command.arg("--kubeconfig").arg(kubeconfig).arg("--leader-elect=false").args(["--secure-port", "0"]);
+        command
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .arg("--leader-elect=false")
+            .args(["--secure-port", "0"])
+            // Many pods at once wait for the API server, not for a limit of its clients.
+            .args(["--kube-api-qps", "500", "--kube-api-burst", "500"]);
         Ok(command)
     }
 

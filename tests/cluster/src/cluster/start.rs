@@ -157,7 +157,7 @@ fn ready_namespaces(processes: &[Process], directory: &Path) -> Result<Option<Na
     }
 }
 
-fn takes_pods(node: &Node) -> bool {
+pub(super) fn takes_pods(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
     let ready = conditions.is_some_and(|conditions| {
         conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
