@@ -106,7 +106,7 @@ impl Cases {
 
     /// Those of the table, or what fits the type.
     fn values(&self, leaf: &Leaf) -> Vec<Value> {
-        let of_table = self.entries.iter().rev().filter(|it| fits(&it.leaf, leaf));
+        let mut of_table = self.entries.iter().rev().filter(|it| fits(&it.leaf, leaf));
         if let Some(values) = of_table.find_map(|it| it.values.clone()) {
             return values;
         }
