@@ -66,10 +66,10 @@ fn path(spec: &Value, place: &str) -> String {
     let (mut at, mut path) = (spec, "spec".to_owned());
     for step in place.split('/').skip(1).map(|it| it.replace("~1", "/").replace("~0", "~")) {
         if let Value::Array(items) = at {
-            path += &format!("[{step}]");
+            path.extend(["[", &step, "]"]);
             at = step.parse::<usize>().ok().and_then(|it| items.get(it)).unwrap_or(&Value::Null);
         } else {
-            path += &format!(".{step}");
+            path.extend([".", &step]);
             at = &at[&step];
         }
     }

@@ -7,7 +7,6 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, Preconditions};
 use serde_json::{Map, Value, json};
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::diff::{self, Difference};
@@ -93,16 +92,16 @@ pub fn may_be_left(owned_since: Option<&Time>, now: Timestamp) -> bool {
 }
 
 /// What to do about an object of a write-once kind, which is never looked at. `live` is all that the
-/// server has, and `made` has the keys of what is known to exist.
+/// server has, and `is_made` tells by its key what is known to exist.
 pub fn decide_once<K: Child>(
     object: K,
     server: &ValidatedServer,
     live: &Children<Live>,
-    made: &HashSet<String>,
+    is_made: impl Fn(&str) -> bool,
 ) -> Once<K> {
     let Some(object) = object.begin(live) else { return Once::Leave };
     let key = format!("{}/{}", owner_uid_of(&object), object.name_any());
-    if made.contains(&key) {
+    if is_made(&key) {
         return Once::Leave;
     }
     if server.suspend {

@@ -7,6 +7,9 @@ use crate::cache::owner;
 use crate::children::Child;
 use crate::labels;
 
+/// How the API server begins to tell that its server-side apply does not understand an object.
+const UNREADABLE: [&str; 2] = ["failed to create typed patch object", "failed to convert new object"];
+
 /// A child could not be made as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
@@ -80,6 +83,8 @@ impl ApplyError {
             403 if message.contains("User \"") && message.contains("\" cannot ") => {
                 Self::Forbidden { verb, kind, name, message }
             }
+            // Its answer to an applied object that it cannot read, however often it is asked.
+            500 if UNREADABLE.iter().any(|it| message.starts_with(it)) => Self::Rejected { kind, name, message },
             400 | 403 | 413 | 422 => Self::Rejected { kind, name, message },
             _ => Self::Api { verb, kind, name, source: Box::new(error) },
         }
@@ -114,5 +119,25 @@ impl ApplyError {
     /// It cannot be put into JSON: a value that the types allow and JSON does not.
     pub(super) fn unwritable<K: Child>(name: &str, error: &serde_json::Error) -> Self {
         Self::Rejected { kind: K::kind(&()).into_owned(), name: name.to_owned(), message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::Service;
+    use kube::core::Status;
+
+    fn is_final(code: u16, message: &str) -> bool {
+        let status = Status { code, message: message.into(), ..Status::default() };
+        ApplyError::new::<Service>("apply", "echo", kube::Error::Api(Box::new(status))).is_final()
+    }
+
+    #[test]
+    fn an_object_that_the_api_server_cannot_read_is_refused_and_trouble_of_its_own_is_not() {
+        assert!(is_final(500, "failed to create typed patch object (team/echo; v1, Kind=Service): .spec.a: no field"));
+        assert!(is_final(500, "failed to convert new object (team/echo; apps/v1, Kind=Deployment) to proper version"));
+        assert!(!is_final(500, "etcdserver: leader changed"));
+        assert!(is_final(422, "invalid"));
     }
 }

@@ -158,7 +158,7 @@ impl Pass<'_> {
         let name = object.name_any();
         let decision = {
             let made = self.applier.made.lock().unwrap_or_else(PoisonError::into_inner);
-            decide_once(object, self.server, &self.seen().all(), &made)
+            decide_once(object, self.server, &self.seen().all(), |key| made.contains(key))
         };
         let (object, key, owned_since) = match decision {
             Once::Leave => return Ok(()),

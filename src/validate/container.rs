@@ -81,6 +81,9 @@ fn check_variable_source(field: &str, variable: &EnvVar, problems: &mut Problems
             format!("has {count} sources: give one of secretKeyRef, configMapKeyRef, fieldRef and resourceFieldRef"),
         );
     }
+    if let Some(divisor) = from.resource_field_ref.as_ref().and_then(|it| it.divisor.as_ref()) {
+        check_quantity(&format!("{field}.valueFrom.resourceFieldRef.divisor"), divisor, problems);
+    }
     if variable.value.as_ref().is_some_and(|value| !value.is_empty()) {
         problems.add(field, "has both value and valueFrom: keep one");
     }

@@ -178,9 +178,11 @@ fn is_label_value(value: &str) -> bool {
 /// Most characters of an object's name.
 pub(super) const LONGEST: usize = 253;
 
-/// Whether a role can have this name: roles are freer than most.
+/// Whether a role can have this name: roles are freer than most. It becomes part of a URL as it is, so
+/// what ends a path there, or stands in none, is left out.
 pub(super) fn is_path_segment(name: &str) -> bool {
-    (1..=160).contains(&name.len()) && !matches!(name, "." | "..") && !name.contains(['/', '%']) && name.is_ascii()
+    let fits = |it: u8| it.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&it);
+    (1..=160).contains(&name.len()) && !matches!(name, "." | "..") && name.bytes().all(fits)
 }
 
 /// Notes a name that is no DNS label, as those of volumes and containers have to be.

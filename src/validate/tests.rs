@@ -373,6 +373,10 @@ fn parts_of_a_pod_are_checked_as_far_as_names_go() {
             "spec.volumeMounts[0].name: there is no volume \"a\": add it to spec.volumes, or use one of tmp",
         ),
         (
+            json!({"env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "lots"}}}]}),
+            "spec.env[0].valueFrom.resourceFieldRef.divisor: \"lots\" is no quantity: write 500m, 0.5, 128Mi or 1Gi",
+        ),
+        (
             json!({"volumeMounts": [{"name": "tmp", "mountPath": "/a"}], "storage": {"mountPath": "/a", "size": "1Gi"}}),
             "spec.volumeMounts[0].mountPath: \"/a\" is taken by spec.storage.mountPath: mount each at a path of its own",
         ),
@@ -440,6 +444,10 @@ fn rules_of_scaling_network_and_rights_name_their_fields() {
         (
             json!({"serviceAccount": {"bind": [{"kind": "Role", "name": "a/b"}]}}),
             "spec.serviceAccount.bind[0].name: \"a/b\" is no name of a role",
+        ),
+        (
+            json!({"serviceAccount": {"bind": [{"kind": "Role", "name": "a?dryRun=All"}]}}),
+            "spec.serviceAccount.bind[0].name: \"a?dryRun=All\" is no name of a role",
         ),
     ];
     for (more, expected) in cases {
