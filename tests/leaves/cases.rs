@@ -106,8 +106,8 @@ impl Cases {
 
     /// Those of the table, or what fits the type.
     fn values(&self, leaf: &Leaf) -> Vec<Value> {
-        let of_table = self.entries.iter().rev().filter(|it| fits(&it.leaf, leaf));
-        if let Some(values) = of_table.filter_map(|it| it.values.clone()).next() {
+        let mut of_table = self.entries.iter().rev().filter(|it| fits(&it.leaf, leaf));
+        if let Some(values) = of_table.find_map(|it| it.values.clone()) {
             return values;
         }
         if let Some(known) = leaf.schema["enum"].as_array() {

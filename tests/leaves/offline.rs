@@ -23,7 +23,8 @@ fn every_leaf_is_covered() -> Result<()> {
     let never: BTreeMap<_, _> = all.iter().filter_map(|it| Some((it.leaf.to_string(), it.never.as_deref()?))).collect();
     let in_children = all.len() - elsewhere.len() - never.len();
     let listed = |what: &BTreeMap<String, &str>| {
-        what.iter().map(|(leaf, why)| format!("\n    {leaf}: {why}")).collect::<String>()
+        let lines: Vec<_> = what.iter().map(|(leaf, why)| format!("\n    {leaf}: {why}")).collect();
+        lines.concat()
     };
     let report = format!(
         "leaves of spec: {}, changed: {judged} ({} %)\n  a change shows in the children: {in_children}\n  \
