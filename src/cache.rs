@@ -62,6 +62,8 @@ struct State<F> {
     groups: HashMap<Arc<str>, Vec<Arc<Key>>>,
     /// What a running list has shown so far.
     listed: HashSet<Key>,
+    /// The newest version that the watch has shown.
+    shown: u64,
     synced: bool,
 }
 
@@ -79,13 +81,17 @@ type Key = (Box<str>, Box<str>);
 impl<K: Resource, F: Form<K>> Cache<K, F> {
     /// An empty cache; `group_of` gives an object's group, or `None` for one that is of no use.
     pub fn new(group_of: fn(&K) -> Option<String>) -> Self {
-        let state = State { objects: HashMap::new(), groups: HashMap::new(), listed: HashSet::new(), synced: false };
+        let (objects, groups, listed) = (HashMap::new(), HashMap::new(), HashSet::new());
+        let state = State { objects, groups, listed, shown: 0, synced: false };
         Self { group_of, state: RwLock::new(state) }
     }
 
     /// Takes in what the watch shows.
     pub fn observe(&self, event: &watcher::Event<K>) {
         let mut state = self.write();
+        if let watcher::Event::InitApply(it) | watcher::Event::Apply(it) | watcher::Event::Delete(it) = event {
+            state.shown = state.shown.max(version(it).unwrap_or_default());
+        }
         match event {
             watcher::Event::Init => state.listed.clear(),
             watcher::Event::InitApply(object) => {
@@ -110,9 +116,13 @@ impl<K: Resource, F: Form<K>> Cache<K, F> {
     }
 
     /// Takes in an object that the API server returned for a write of ours, which the watch may not
-    /// have shown yet.
+    /// have shown yet. If it has, it may have shown by now that the object is gone, and would not do so
+    /// again.
     pub fn wrote(&self, object: &K) {
-        self.insert(&mut self.write(), object);
+        let mut state = self.write();
+        if version(object).is_none_or(|it| it > state.shown) {
+            self.insert(&mut state, object);
+        }
     }
 
     /// One object.
@@ -279,6 +289,17 @@ mod tests {
         assert_eq!(names(&cache, "u1"), ["it"]);
         cache.observe(&Event::Delete(object("it", "u1", "11")));
         assert!(names(&cache, "u1").is_empty());
+    }
+
+    #[test]
+    fn an_answer_that_the_watch_has_overtaken_brings_nothing_back() {
+        let cache: Cache<ConfigMap> = Cache::new(owner_uid);
+        cache.observe(&Event::Apply(object("it", "u1", "10")));
+        cache.observe(&Event::Delete(object("it", "u1", "11")));
+        cache.wrote(&object("it", "u1", "10"));
+        assert!(names(&cache, "u1").is_empty());
+        cache.wrote(&object("it", "u1", "12"));
+        assert_eq!(names(&cache, "u1"), ["it"]);
     }
 
     #[test]

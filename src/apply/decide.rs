@@ -2,16 +2,17 @@
 //!
 //! So every decision can be tried out against any state of a cluster: `tests/model` tries all.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, Preconditions};
 use serde_json::{Map, Value, json};
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::diff::{self, Difference};
 use super::error::ApplyError;
 use crate::cache::{owner, owner_uid};
-use crate::children::{Child, Children, Live, Settled};
+use crate::children::{Child, Children, Live, Make, Nothing, Settled};
 use crate::labels;
 use crate::reach::Reach;
 use crate::validate::ValidatedServer;
@@ -76,24 +77,52 @@ pub enum Once<K> {
     Leave,
     /// Nothing, since the server is suspended.
     Hold,
-    /// Create it. Afterwards it exists, whoever made it, and `key` is to be remembered.
-    Create { object: Box<K>, key: String },
+    /// Create it. Afterwards it exists, and `key` is to be remembered. If it exists already, and
+    /// [`may_be_left`] by another owner, it is not the one that was to be made.
+    Create { object: Box<K>, key: String, owned_since: Option<Time> },
+}
+
+/// Longer than it takes until garbage collection has removed what an object left that is gone.
+const COLLECTED: SignedDuration = SignedDuration::from_secs(10);
+
+/// Whether an object that exists, and cannot be read, may be what an earlier owner of the same name has
+/// left: about to be removed, as that one was. All that can be seen is that its owner is young.
+pub fn may_be_left(owned_since: Option<&Time>, now: Timestamp) -> bool {
+    owned_since.is_some_and(|since| now.duration_since(since.0) < COLLECTED)
 }
 
 /// What to do about an object of a write-once kind, which is never looked at. `live` is all that the
-/// server has, and `made` has the keys of what is known to exist.
+/// server has, and `is_made` tells by its key what is known to exist.
 pub fn decide_once<K: Child>(
     object: K,
     server: &ValidatedServer,
     live: &Children<Live>,
-    made: &HashSet<String>,
+    is_made: impl Fn(&str) -> bool,
 ) -> Once<K> {
     let Some(object) = object.begin(live) else { return Once::Leave };
     let key = format!("{}/{}", owner_uid_of(&object), object.name_any());
-    if made.contains(&key) {
+    if is_made(&key) {
         return Once::Leave;
     }
-    if server.suspend { Once::Hold } else { Once::Create { object: Box::new(object), key } }
+    if server.suspend {
+        return Once::Hold;
+    }
+    let owned_since = since(live, owner_uid_of(&object));
+    Once::Create { object: Box::new(object), key, owned_since }
+}
+
+/// When the object of this uid was made.
+fn since(live: &Children<Live>, uid: &str) -> Option<Time> {
+    struct Find<'a>(&'a Children<Live>, &'a str, Option<Time>);
+    impl Make<Nothing> for Find<'_> {
+        fn make<K: Child>(&mut self) {
+            let found = K::of(self.0).iter().find(|it| it.meta().uid.as_deref() == Some(self.1));
+            self.2 = self.2.take().or_else(|| found?.meta().creation_timestamp.clone());
+        }
+    }
+    let mut find = Find(live, uid, None);
+    Children::<Nothing>::from_each(&mut find);
+    find.2
 }
 
 /// Whether an object that a server has is to be removed, `wanted` being what it should have.
@@ -154,4 +183,18 @@ fn owner_uid_of<K: Child>(object: &K) -> &str {
 /// The object as JSON, with its type.
 fn manifest<K: Child>(object: &K) -> Result<Value, ApplyError> {
     serde_json::to_value(object).map_err(|error| ApplyError::unwritable::<K>(&object.name_any(), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_owner_that_is_gone_left_is_not_taken_for_ones_own() {
+        let since = Time(Timestamp::UNIX_EPOCH);
+        let after = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
+        assert!(may_be_left(Some(&since), after(0)), "garbage collection may not have come to it yet");
+        assert!(!may_be_left(Some(&since), after(10)), "by now it has: the object is the owner's own");
+        assert!(!may_be_left(None, after(0)), "nothing is known of its owner");
+    }
 }

@@ -109,6 +109,13 @@ impl ApplyError {
         Self::Conflict { kind: K::kind(&()).into_owned(), name: name.to_owned(), message: "it was deleted".into() }
     }
 
+    /// It exists, and may be removed any moment, with its owner that is gone.
+    pub(super) fn left<K: Child>(name: &str) -> Self {
+        let message =
+            "it exists, and may be what an earlier owner left; if it is still there in ten seconds, it is not";
+        Self::Conflict { kind: K::kind(&()).into_owned(), name: name.to_owned(), message: message.into() }
+    }
+
     /// It cannot be put into JSON: a value that the types allow and JSON does not.
     pub(super) fn unwritable<K: Child>(name: &str, error: &serde_json::Error) -> Self {
         Self::Rejected { kind: K::kind(&()).into_owned(), name: name.to_owned(), message: error.to_string() }

@@ -18,6 +18,7 @@ pub use cluster_wide::wants_cluster_wide;
 pub use error::ApplyError;
 pub use seen::{Caches, NewCaches, Seen};
 
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PartialObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
@@ -30,7 +31,7 @@ use crate::lean::Lean;
 use crate::metrics::Metrics;
 use crate::reach::Reach;
 use crate::validate::ValidatedServer;
-use decide::{Decision, Facts, Once, decide, decide_once, is_superfluous, removal};
+use decide::{Decision, Facts, Once, decide, decide_once, is_superfluous, may_be_left, removal};
 
 /// What has become of the children.
 pub struct Applied {
@@ -123,8 +124,10 @@ impl Pass<'_> {
     async fn write<K: Child>(&mut self, object: K) -> Result<Option<Arc<K>>, ApplyError> {
         let name = object.name_any();
         let mut facts = Facts { live: self.seen().object::<K>(&name), server_stays: false };
+        let mut was_read = false;
         loop {
             match decide(&object, self.server, &facts)? {
+                Decision::Keep if was_read => return Ok(facts.live.map(|it| self.remember(Arc::unwrap_or_clone(it)))),
                 Decision::Keep => return Ok(facts.live),
                 Decision::Hold => {
                     self.pending.push(format!("{} \"{name}\"", K::kind(&())));
@@ -139,6 +142,7 @@ impl Pass<'_> {
                     match self.patch::<K>(&name, &manifest).await {
                         Err(ApplyError::Conflict { .. }) if facts.live.is_none() => {
                             facts.live = Some(self.read(&name).await?);
+                            was_read = true;
                         }
                         applied => return Ok(Some(self.remember(applied?))),
                     }
@@ -148,27 +152,32 @@ impl Pass<'_> {
     }
 
     /// Creates an object that is never looked at again. One that exists by that name is left as it is:
-    /// it was made by this server before, or by the one whose data it takes up.
+    /// it was made by this server before, or by the one whose data it takes up. But it may also be just
+    /// what the claim of that name before this one left, on its way to be removed; then the pass waits.
     async fn make_once<K: Child>(&mut self, object: K) -> Result<(), ApplyError> {
         let name = object.name_any();
         let decision = {
             let made = self.applier.made.lock().unwrap_or_else(PoisonError::into_inner);
-            decide_once(object, self.server, &self.seen().all(), &made)
+            decide_once(object, self.server, &self.seen().all(), |key| made.contains(key))
         };
-        let (object, key) = match decision {
+        let (object, key, owned_since) = match decision {
             Once::Leave => return Ok(()),
             Once::Hold => {
                 self.pending.push(format!("{} \"{name}\"", K::kind(&())));
                 return Ok(());
             }
-            Once::Create { object, key } => (object, key),
+            Once::Create { object, key, owned_since } => (object, key, owned_since),
         };
         let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
         let result = self.api::<K>().create(&params, &object).await;
         self.applier.metrics.child_write(&K::kind(&()), "create", result.is_ok());
         match result {
             Ok(_) => tracing::info!(kind = %K::kind(&()), %name, "created"),
-            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                if may_be_left(owned_since.as_ref(), Timestamp::now()) {
+                    return Err(ApplyError::left::<K>(&name));
+                }
+            }
             Err(error) => return Err(ApplyError::new::<K>("create", &name, error)),
         }
         self.applier.made.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
@@ -177,8 +186,9 @@ impl Pass<'_> {
 
     /// Reads an object that the cache does not show.
     async fn read<K: Child>(&self, name: &str) -> Result<Arc<K>, ApplyError> {
-        let found = self.api::<K>().get_opt(name).await.map_err(|error| ApplyError::new::<K>("get", name, error))?;
-        found.map(Arc::new).ok_or_else(|| ApplyError::vanished::<K>(name))
+        let api: Api<Lean<K>> = K::Scope::api(self.applier.client.clone(), Some(&self.server.namespace));
+        let found = api.get_opt(name).await.map_err(|error| ApplyError::new::<K>("get", name, error))?;
+        found.map(|it| Arc::new(it.0)).ok_or_else(|| ApplyError::vanished::<K>(name))
     }
 
     /// Whether the server is there and stays: before it takes an object back.

@@ -126,6 +126,7 @@ mod tests {
     }
 
     const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/landfall/leases/landfall";
+    const MOMENT: Duration = Duration::from_millis(1);
     const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/team/deployments/echo?fieldManager=landfall";
 
     #[tokio::test(start_paused = true)]
@@ -135,10 +136,10 @@ mod tests {
         assert!(passes(&fence, 200, Method::PATCH, DEPLOYMENT).await, "there is no election");
         for _ in 0..3 {
             assert!(passes(&fence, 200, Method::PUT, LEASE).await);
-            tokio::time::advance(RENEWAL - Duration::from_millis(1)).await;
+            tokio::time::advance(RENEWAL.saturating_sub(MOMENT)).await;
             assert!(passes(&fence, 200, Method::PATCH, DEPLOYMENT).await);
         }
-        tokio::time::advance(Duration::from_millis(1)).await;
+        tokio::time::advance(MOMENT).await;
         for method in [Method::PATCH, Method::POST, Method::DELETE] {
             assert!(!passes(&fence, 200, method, DEPLOYMENT).await);
         }

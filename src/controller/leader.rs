@@ -57,10 +57,12 @@ pub(super) async fn run<Work: Future<Output = anyhow::Result<()>>>(
             }
         };
         tokio::select! {
-            result = election.with_lease(work) => match result {
-                Some(result) => return result,
-                None => tracing::warn!(%lease, "the Lease was lost: the work is stopped"),
-            },
+            result = election.with_lease(work) => {
+                if let Some(result) = result {
+                    return result;
+                }
+                tracing::warn!(%lease, "the Lease was lost: the work is stopped");
+            }
             () = stopped_waiting => return Ok(()),
         }
         if shutdown.peek().is_some() {

@@ -26,10 +26,7 @@ impl StoredServer {
         let spec = self.spec.as_deref().map_or("{}", RawValue::get);
         let (spec, result) = match serde_json::from_str::<MCPServerSpec>(spec) {
             Ok(spec) => (spec, Ok(())),
-            Err(error) => {
-                let parsed = serde_json::from_str(spec).unwrap_or_default();
-                (MCPServerSpec::default(), Err(unreadable::explained(&parsed, &without_place(&error))))
-            }
+            Err(error) => (MCPServerSpec::default(), Err(explained(spec, &error))),
         };
         (MCPServer { metadata: self.metadata.clone(), spec, status: self.status() }, result)
     }
@@ -40,10 +37,11 @@ impl StoredServer {
     }
 }
 
-/// Nobody sees the text that the parser counts in.
-fn without_place(error: &serde_json::Error) -> String {
+/// Names the field. Nobody sees the text that the parser counts in.
+fn explained(spec: &str, error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.rsplit_once(" at line ").map_or_else(|| text.clone(), |(text, _)| text.to_owned())
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    unreadable::explained(&serde_json::from_str(spec).unwrap_or_default(), text)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A headless Chromium, told what to do by WebDriver.
+//! A headless Chromium, told what to do by `WebDriver`.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::support::{PATIENCE, until};
 const PROGRAMS: [&str; 3] = ["chromium", "google-chrome", "chromium-browser"];
 const DRIVER: &str = "chromedriver";
 
-/// Key under which WebDriver names an element.
+/// Key under which `WebDriver` names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// What is missing to run one.

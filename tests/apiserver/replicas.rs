@@ -16,12 +16,15 @@ use crate::support::audit::{self, Request};
 use crate::support::operator::Operator;
 use crate::support::{PATIENCE, Space, World, condition, edit, stays, until};
 
-/// A Lease that is not renewed holds for 12 s, and who waits sees that up to 4.5 s late.
+/// So long holds a Lease that is not renewed.
 const LEASE: Duration = Duration::from_secs(12);
-const TAKEOVER: Duration = Duration::from_secs(17);
 
-/// A leader looks at its Lease every 1.5 s: for so long it cannot know that somebody took it.
-const UNKNOWN: Duration = Duration::from_millis(3000);
+/// Nobody takes one before this time: a renewal may have come a moment before it was looked for.
+const EARLIEST: Duration = Duration::from_secs(10);
+
+/// A leader looks at its Lease every 1.5 s and waits for the answer, until it would have had to renew it: for
+/// so long it may not know that somebody took it.
+const UNKNOWN: Duration = Duration::from_secs(8);
 
 /// The administrator of the tests, who takes Leases away.
 const ADMIN: &str = "landfall-admin";
@@ -111,7 +114,7 @@ pub async fn a_leader_that_stood_still_writes_nothing_when_it_wakes_up(world: Ar
     let written = first.requests()?.iter().skip(before).filter(|it| it.is_write()).count();
     let began = Instant::now();
     until_all_are(&space, 2).await.context("the second goes on")?;
-    ensure!(began.elapsed() > LEASE - Duration::from_secs(2), "there was nothing left to do: {written} writes");
+    ensure!(began.elapsed() > EARLIEST, "there was nothing left to do: {written} writes");
     // A newer wish, which a pass of the first would undo.
     many(&space, 3).await?;
     until_all_are(&space, 3).await?;
@@ -165,8 +168,8 @@ pub async fn a_lease_that_is_taken_away_ends_the_work(world: Arc<World>) -> Resu
     tokio::time::sleep(UNKNOWN).await;
     let left = writes()?;
     // Whoever took it has it for as long as one that is not renewed holds.
-    stays("nobody works", LEASE - UNKNOWN - Duration::from_secs(1), async || Ok(writes()? == left)).await?;
-    until("somebody works again", TAKEOVER, async || (writes().ok()? > left + 3).then_some(())).await?;
+    stays("nobody works", Duration::from_secs(3), async || Ok(writes()? == left)).await?;
+    until("somebody works again", PATIENCE, async || (writes().ok()? > left + 3).then_some(())).await?;
     changes.abort();
     let found = without_lease(&space, &[&first, &second])?;
     ensure!(found.iter().all(|(late, _)| *late < UNKNOWN), "{found:#?}");
@@ -213,10 +216,7 @@ async fn under_a_clock_that_differs(world: &Arc<World>, name: &str, by: SignedDu
     let ended = Instant::now();
     space.until_server("echo", "it is reported on", |it| condition(it, "Ready").is_some()).await?;
     let took = ended.elapsed();
-    ensure!(
-        took > LEASE - Duration::from_secs(2) && took < TAKEOVER + Duration::from_secs(3),
-        "{name}: after {took:?}"
-    );
+    ensure!(took > EARLIEST, "{name}: after {took:?}");
     let found = without_lease(&space, &[&operator])?;
     ensure!(found.is_empty(), "{found:#?}");
     Ok(())

@@ -9,6 +9,7 @@ use landfall::settings::Shard;
 use serde_json::json;
 use std::sync::Arc;
 
+use crate::support::audit::Request;
 use crate::support::pods::Kubelet;
 use crate::support::{World, edit};
 
@@ -16,7 +17,7 @@ pub async fn each_namespace_has_one_operator(world: Arc<World>) -> Result<()> {
     let mut spaces = Vec::new();
     for shard in ["0/2", "1/2"] {
         let shard: Shard = shard.parse().map_err(anyhow::Error::msg)?;
-        let name = (0..).map(|number| format!("shard-{number}")).find(|it| shard.holds(it)).context("no name")?;
+        let name = (0..100).map(|number| format!("shard-{number}")).find(|it| shard.holds(it)).context("no name")?;
         spaces.push(world.space(&name).await?);
     }
     let mut operators = Vec::new();
@@ -39,7 +40,7 @@ pub async fn each_namespace_has_one_operator(world: Arc<World>) -> Result<()> {
         space.until_ready_is("tools", "True", "Ready").await?;
         ensure!(space.api::<Deployment>().list(&ListParams::default()).await?.items.len() == 1);
         ensure!(space.api::<Lease>().get(&format!("landfall-{index}")).await.is_ok());
-        let writes = operators[index].requests()?.into_iter().filter(|it| it.is_write());
+        let writes = operators[index].requests()?.into_iter().filter(Request::is_write);
         let elsewhere: Vec<_> = writes.filter(|it| it.object_ref.namespace != space.name).collect();
         ensure!(elsewhere.is_empty(), "{elsewhere:?}");
     }

@@ -152,10 +152,10 @@ async fn what_is_missing(space: &Space, wishes: &BTreeMap<String, Wish>) -> Resu
         let name = server.name_any();
         let (status, reason) = wishes[&name].outcome();
         let ready = condition(server, "Ready");
-        let fits = |it: &&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
+        let fits = |it: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
             it.status == status && it.reason == reason && it.observed_generation == server.metadata.generation
         };
-        if ready.filter(fits).is_none() {
+        if !ready.is_some_and(fits) {
             missing.push(format!("{name} is not {reason} but {ready:?}"));
         }
     }
@@ -204,8 +204,8 @@ async fn report(operator: &Operator, samples: &[Sample], quiet: Sample, changes:
          writes of a status; all samples are in {}\n\n| | 1st quarter | 2nd | 3rd | 4th | most |\n|---|---|---|---|---|---|",
         file.display()
     );
-    let rows: [(&str, fn(&Sample) -> u64); 5] = [
-        ("resident memory, KiB", |it| it.kib),
+    let rows = [
+        ("resident memory, KiB", (|it| it.kib) as fn(&Sample) -> u64),
         ("tasks", |it| it.tasks),
         ("open watches", |it| it.watches),
         ("open files", |it| it.files),

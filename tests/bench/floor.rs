@@ -89,7 +89,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             }
             deployment = deployments.try_next() => state.observe(&deployment?.context("the watch ended")?),
             event = told.recv() => match event.context("nobody is left to tell")?? {
-                Event::Made(name, server) => drop(state.made.insert(name, server)),
+                Event::Made(name, server) => drop(state.made.insert(name, *server)),
                 Event::Reported => state.reported += 1,
             },
         }
@@ -104,7 +104,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 type Server = PartialObjectMeta<MCPServer>;
 
 enum Event {
-    Made(String, Server),
+    Made(String, Box<Server>),
     Reported,
 }
 
@@ -151,7 +151,7 @@ impl Work {
     fn begin(self: Arc<Self>, server: Server, told: &mpsc::UnboundedSender<Result<Event>>) {
         let told = told.clone();
         tokio::spawn(async move {
-            let event = self.make(&server).await.map(|()| Event::Made(server.name_any(), server));
+            let event = self.make(&server).await.map(|()| Event::Made(server.name_any(), Box::new(server)));
             // Nobody listens any more when all is done.
             let _ = told.send(event);
         });

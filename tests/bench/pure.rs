@@ -21,8 +21,11 @@ use serde_json::Value;
 use std::hint::black_box;
 use std::sync::Arc;
 
+/// A step by its name.
+type Step<'a> = (&'static str, Box<dyn FnMut() + 'a>);
+
 fn main() -> Result<()> {
-    let samples = [
+    let samples = vec![
         ("smallest", Sample::new("{metadata: {name: it}, spec: {image: mcp/everything, port: 3001}}", &[])?),
         ("database", Sample::new(include_str!("../../config/samples/database.yaml"), &["database-postgres"])?),
     ];
@@ -76,7 +79,7 @@ impl Sample {
         Ok(sample)
     }
 
-    fn steps(&self) -> [(&'static str, Box<dyn FnMut() + '_>); 5] {
+    fn steps(&self) -> [Step<'_>; 5] {
         [
             ("validate", Box::new(|| drop(black_box(validate(&self.server, &self.references, &self.platform))))),
             ("build", Box::new(|| drop(black_box(build(&self.validated))))),

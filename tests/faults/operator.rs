@@ -134,5 +134,5 @@ async fn operate(url: &str, settings: &Settings) -> Result<()> {
         ..Platform::default()
     };
     let for_ever = std::future::pending().boxed().shared();
-    controller::run(client, &groups, settings, &platform, std::sync::Arc::default(), for_ever).await
+    controller::run(client.clone(), client, &groups, settings, &platform, std::sync::Arc::default(), for_ever).await
 }

@@ -98,9 +98,7 @@ impl Made {
         struct Write<'a>(&'a Children<Desired>, Vec<Value>);
         impl Make<Nothing> for Write<'_> {
             fn make<K: Child>(&mut self) {
-                // One that cannot be written is no child, and shows as what it is.
-                let written = |it| serde_json::to_value(it).unwrap_or_else(|error| json!(error.to_string()));
-                self.1.extend(K::of(self.0).iter().map(written));
+                self.1.extend(K::of(self.0).iter().map(|it| json!(it)));
             }
         }
         let mut write = Write(&self.children, Vec::new());

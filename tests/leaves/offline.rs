@@ -22,8 +22,7 @@ pub fn every_leaf_is_covered() -> Result<()> {
     let never: BTreeMap<_, _> = all.iter().filter_map(|it| Some((it.leaf.to_string(), it.never.as_deref()?))).collect();
     let in_children = all.len() - elsewhere.len() - never.len();
     let listed = |what: &BTreeMap<String, &str>| {
-        let lines: Vec<_> = what.iter().map(|(leaf, why)| format!("\n    {leaf}: {why}")).collect();
-        lines.concat()
+        what.iter().flat_map(|(leaf, why)| ["\n    ", leaf, ": ", why]).collect::<String>()
     };
     let report = format!(
         "leaves of spec: {}, changed: {judged} ({} %)\n  a change shows in the children: {in_children}\n  \

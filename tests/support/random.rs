@@ -1,6 +1,6 @@
 //! Chance that can be repeated: the same seed makes the same choices.
 
-/// A generator of numbers (SplitMix64).
+/// A generator of numbers (`SplitMix64`).
 pub struct Random(u64);
 
 impl Random {

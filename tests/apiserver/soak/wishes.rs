@@ -14,6 +14,7 @@ const NAMES: u64 = 60;
 
 /// One server as it is wanted now.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is thrown for by itself")]
 pub struct Wish {
     pub replicas: i32,
     version: u64,
