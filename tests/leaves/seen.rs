@@ -301,23 +301,21 @@ impl Step<Desired, Nothing> for Look<'_> {
             }
             let asked = serde_json::to_value(&child)?;
             let text = asked.to_string();
-            let item = match self.known.0.get(&text) {
-                Some(item) => item.clone(),
-                None => {
-                    let stored = api.patch(&name, &params, &Patch::Apply(&child)).await;
-                    let stored = stored.with_context(|| format!("{} {name} of a new server", K::kind(&())))?;
-                    let mut item = Item {
-                        resource: ApiResource::erase::<K>(&()),
-                        is_cluster_wide: K::Scope::IS_CLUSTER_WIDE,
-                        is_scaled_by_others: asked["spec"]["replicas"].is_null(),
-                        value: serde_json::to_value(&stored)?,
-                        generation: None,
-                    };
-                    item.normalise();
-                    self.known.0.insert(text, item.clone());
-                    item
-                }
+            if let Some(item) = self.known.0.get(&text) {
+                self.seen.0.insert((K::kind(&()).into_owned(), name), item.clone());
+                continue;
+            }
+            let stored = api.patch(&name, &params, &Patch::Apply(&child)).await;
+            let stored = stored.with_context(|| format!("{} {name} of a new server", K::kind(&())))?;
+            let mut item = Item {
+                resource: ApiResource::erase::<K>(&()),
+                is_cluster_wide: K::Scope::IS_CLUSTER_WIDE,
+                is_scaled_by_others: asked["spec"]["replicas"].is_null(),
+                value: serde_json::to_value(&stored)?,
+                generation: None,
             };
+            item.normalise();
+            self.known.0.insert(text, item.clone());
             self.seen.0.insert((K::kind(&()).into_owned(), name), item);
         }
         Ok(())
