@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::schema::{self, Leaf, Step};
+use crate::support::from_yaml;
 
 #[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +23,7 @@ struct Entry {
     shows: Option<Elsewhere>,
     hidden: Option<String>,
     never: Option<String>,
+    bound: Option<String>,
     default: Option<Value>,
 }
 
@@ -54,6 +56,8 @@ pub struct Case {
     pub hidden: Option<String>,
     /// Why neither value is taken.
     pub never: Option<String>,
+    /// Why a server that runs may not take a second value.
+    pub bound: Option<String>,
     /// What an absent leaf stands for.
     pub default: Option<Value>,
     without: Value,
@@ -69,7 +73,7 @@ pub struct Cases {
 impl Cases {
     pub fn read() -> Result<Self> {
         let table = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/leaves/cases.yaml"))?;
-        Ok(Self { schema: schema::of_spec()?, entries: serde_saphyr::from_str(&table).context("cases.yaml")? })
+        Ok(Self { schema: schema::of_spec()?, entries: from_yaml(&table).context("cases.yaml")? })
     }
 
     /// A case for every leaf that the schema has.
@@ -97,6 +101,7 @@ impl Cases {
             hidden: last(|it| it.hidden.is_some()).and_then(|it| it.hidden.clone()),
             never: last(|it| it.never.is_some()).and_then(|it| it.never.clone()),
             default: last(|it| it.default.is_some()).and_then(|it| it.default.clone()),
+            bound: last(|it| it.bound.is_some()).and_then(|it| it.bound.clone()),
             before,
             after,
             key,

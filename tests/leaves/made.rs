@@ -46,10 +46,15 @@ impl Maker {
     }
 
     pub fn make(&self, spec: &Value) -> Result<Made, Refusal> {
+        self.make_in("team", "echo", spec)
+    }
+
+    /// As [`Self::make`], of a server of this name.
+    pub fn make_in(&self, namespace: &str, name: &str, spec: &Value) -> Result<Made, Refusal> {
         let resource = json!({
             "apiVersion": "landfall.dev/v1alpha1",
             "kind": "MCPServer",
-            "metadata": {"name": "echo", "namespace": "team", "uid": "00000000-0000-4000-8000-000000000000"},
+            "metadata": {"name": name, "namespace": namespace, "uid": "00000000-0000-4000-8000-000000000000"},
             "spec": spec,
         });
         let problems = self.admission.check(&resource);

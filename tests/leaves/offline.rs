@@ -10,8 +10,7 @@ use crate::made::{Made, Maker, Refusal, names};
 use crate::values;
 
 /// Every leaf of the schema has a case, and the report says what becomes of each.
-#[test]
-fn every_leaf_is_covered() -> Result<()> {
+pub fn every_leaf_is_covered() -> Result<()> {
     let cases = Cases::read()?;
     let useless = cases.useless();
     ensure!(useless.is_empty(), "cases.yaml speaks of fields that there are not: {}", useless.join(", "));
@@ -42,8 +41,7 @@ fn every_leaf_is_covered() -> Result<()> {
 }
 
 /// A value that fits shows in the children, or where the table says.
-#[test]
-fn a_change_shows() -> Result<()> {
+pub fn a_change_shows() -> Result<()> {
     let maker = Maker::new()?;
     each(|case| {
         let made = |spec: &Value| maker.make(spec).map_err(|refusal| anyhow::anyhow!("{}: {spec}", refusal.text()));
@@ -94,8 +92,7 @@ fn shows_elsewhere(place: Place, maker: &Maker, case: &Case, before: &Made, afte
 
 /// A value of another type, out of its bounds, too long or unknown does not get past the API server,
 /// which names the field.
-#[test]
-fn what_does_not_fit_the_schema_is_refused_by_name() -> Result<()> {
+pub fn what_does_not_fit_the_schema_is_refused_by_name() -> Result<()> {
     let maker = Maker::new()?;
     each(|case| {
         for value in values::against_the_schema(&case.leaf) {
@@ -115,8 +112,7 @@ fn what_does_not_fit_the_schema_is_refused_by_name() -> Result<()> {
 
 /// A value of the right type that may not make sense is refused by whoever knows, with the field's
 /// name, or is used: it is never dropped without a word.
-#[test]
-fn an_odd_value_is_refused_by_name_or_used() -> Result<()> {
+pub fn an_odd_value_is_refused_by_name_or_used() -> Result<()> {
     let maker = Maker::new()?;
     each(|case| {
         let without = maker.make(&case.spec(None)).map(|it| it.written()).unwrap_or_default();

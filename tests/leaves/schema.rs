@@ -5,6 +5,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use serde_json::{Map, Value, json};
 use std::fmt;
 
+use crate::support::from_yaml;
+
 /// One step from the spec to a leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -71,7 +73,7 @@ impl fmt::Display for Leaf {
 
 /// The schema of `spec`, as it is installed.
 pub fn of_spec() -> Result<Value> {
-    let crd: CustomResourceDefinition = serde_saphyr::from_str(include_str!("../../crds/mcpservers.yaml"))?;
+    let crd: CustomResourceDefinition = from_yaml(include_str!("../../crds/mcpservers.yaml"))?;
     let version = crd.spec.versions.into_iter().next().context("a version")?;
     let schema = version.schema.and_then(|it| it.open_api_v3_schema).context("a schema")?;
     Ok(serde_json::to_value(schema)?["properties"]["spec"].take())
