@@ -16,6 +16,7 @@ mod health;
 mod http;
 mod installed;
 mod leader;
+mod losses;
 mod reconcile;
 mod references;
 mod report;
@@ -28,7 +29,7 @@ pub use health::{Health, serve};
 pub use installed::resource_problem;
 
 use futures::future::{BoxFuture, Shared, ready, try_join_all};
-use futures::stream::iter;
+use futures::stream::{iter, unfold};
 use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
@@ -43,6 +44,8 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
 
 use crate::api::MCPServer;
 use crate::cache::{Cache, Whole, owner};
@@ -58,9 +61,14 @@ use catalog::Catalog;
 use context::Context;
 use front::{Classes, FrontCache};
 use gateway_api::Presence;
+use losses::Losses;
 use references::Target;
 use selection::{Selection, everything, paged};
 use stored::StoredServer;
+
+/// What breaks one watch mostly breaks all. Until the servers' own has listed anew, one that is gone would
+/// be made once more, for garbage collection to remove.
+const LISTED_ANEW: Duration = Duration::from_secs(5);
 
 /// Ends when the operator shall stop.
 pub type Shutdown = Shared<BoxFuture<'static, ()>>;
@@ -95,6 +103,7 @@ pub async fn run(
     let work = || {
         let scopes = namespaces.iter().map(|namespace| Scope {
             gateway_api: gateway_api.clone(),
+            lost: Arc::default(),
             client: client.clone(),
             conversations: conversations.clone(),
             namespace: namespace.clone(),
@@ -146,6 +155,8 @@ struct Scope {
     platform: Platform,
     health: Arc<Health>,
     gateway_api: Presence,
+    /// Something went away unseen.
+    lost: Arc<Notify>,
 }
 
 impl Scope {
@@ -164,6 +175,13 @@ impl Scope {
         let controller = self.watch_pods(controller, &context);
         let controller = self.watch_secrets(controller, &context);
         let controller = self.watch_front(controller, &context);
+        // Whose it was is not known any more. It is rare, and a pass that finds nothing to do costs no request.
+        let losses = unfold(Arc::clone(&self.lost), |lost| async move {
+            lost.notified().await;
+            tokio::time::sleep(LISTED_ANEW).await;
+            Some(((), lost))
+        });
+        let controller = controller.reconcile_all_on(losses);
         let controller = controller.reconcile_on(news.map(|name| reference(&name)));
         let stopping = shutdown.clone();
         let reconciling = controller
@@ -354,11 +372,17 @@ impl Scope {
         K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
         let metrics = Arc::clone(&self.health.metrics);
+        let (lost, mut losses) = (Arc::clone(&self.lost), Losses::default());
         let changes = selection
             .watch(api)
             .modify(trim)
             .inspect(move |event| match event {
-                Ok(event) => note(event),
+                Ok(event) => {
+                    note(event);
+                    if losses.observe(event) {
+                        lost.notify_one();
+                    }
+                }
                 Err(_) => metrics.watch_error(&K::kind(&())),
             })
             .touched_objects();
