@@ -6,7 +6,7 @@
 //! absent and answers with a conflict if it exists. Only then is it read, to see whose it is. This
 //! costs no request in the usual case, where asking first would cost one for each object.
 //!
-//! What to do about an object is decided in [`decide`], from what [`Seen`] shows; here it is done.
+//! What to do about an object is decided in [`mod@decide`], from what [`Seen`] shows; here it is done.
 
 mod cluster_wide;
 pub mod decide;

@@ -1,5 +1,5 @@
 //! The catalog: which servers there are, for programs and for people. Pure: an [`Entry`] says of a server what
-//! its status says, and a list of them becomes the MCP registry's API form ([`registry`]), a page ([`page`]) and
+//! its status says, and a list of them becomes the MCP registry's API form ([`registry`]), a page (`page`) and
 //! the answer to an HTTP request ([`answer`]).
 //!
 //! It shows nothing that the status does not, but for the names of the headers that clients have to send. Text
