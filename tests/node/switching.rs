@@ -83,7 +83,11 @@ async fn call_whenever_ready(space: &Space, name: &str, calls: &Calls) -> Result
         let Some(told) = ready_url(&server) else { continue };
         let counted = if is_of_cluster(told) { &calls.in_cluster } else { &calls.public };
         let began = Instant::now();
-        while let Err(error) = ask(space, told).await {
+        loop {
+            let Err(error) = ask(space, told).await else {
+                counted.set(counted.get() + 1);
+                break;
+            };
             let now = servers.get(name).await?;
             let is_told = now.metadata.generation == server.metadata.generation && ready_url(&now) == Some(told);
             if !is_told || is_begun_anew(&error) {
@@ -94,7 +98,6 @@ async fn call_whenever_ready(space: &Space, name: &str, calls: &Calls) -> Result
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        counted.set(counted.get() + 1);
     }
 }
 
