@@ -27,7 +27,8 @@ pub(super) fn place(type_: &str) -> usize {
 }
 
 /// Conditions that are absent unless they are stated anew: kstatus' two when they are not true,
-/// `Verified` where nothing is verified, and `Exposed` where nothing is exposed.
+/// `DependenciesReady` where there is none, `Verified` where nothing is verified, and `Exposed` where
+/// nothing is exposed.
 pub(super) fn is_momentary(type_: &str, outcome: &Outcome<'_>) -> bool {
     let is = |it: ConditionType| it.as_str() == type_;
     match outcome {
@@ -35,7 +36,10 @@ pub(super) fn is_momentary(type_: &str, outcome: &Outcome<'_>) -> bool {
         Outcome::Observed { verification, .. } if is(ConditionType::Verified) => {
             verification.service == Verification::Off
         }
-        Outcome::Observed { observation, .. } => is(ConditionType::Exposed) && observation.exposure.is_none(),
+        Outcome::Observed { observation, .. } => {
+            (is(ConditionType::Exposed) && observation.exposure.is_none())
+                || (is(ConditionType::DependenciesReady) && observation.dependencies.is_empty())
+        }
         _ => false,
     }
 }

@@ -113,6 +113,17 @@ fn a_spec_that_is_wrong_says_nothing_of_what_runs() {
 }
 
 #[test]
+fn dependencies_that_are_gone_leave_nothing_behind() {
+    let trouble = Some(Trouble { reason: Reason::StorageNotBound, hint: "It has no volume.".into(), detail: None });
+    let database = DependencyState { name: "db".into(), url: None, trouble };
+    let broken = Observation { dependencies: vec![database], ..observation(Workload::Up) };
+    let before = report(None, &broken, &[], early());
+    assert_eq!(find(&before, "DependenciesReady").status, "False");
+    let without = report(Some(&before), &observation(Workload::Up), &[], late());
+    assert_eq!(line(&without), line(&report(None, &observation(Workload::Up), &[], late())));
+}
+
+#[test]
 fn suspension_with_changes_held_back_is_not_ready() {
     let status = report(None, &observation(Workload::Up), &["Deployment \"echo\"".to_owned()], early());
     assert_eq!(find(&status, "Ready").reason, "Suspended");
