@@ -1,9 +1,13 @@
 //! The finalizer: only on a server that has children in the whole cluster, which nothing but the
 //! operator removes with it. It is put on before the first of them is made and taken off after the
 //! last is gone, so wherever the operator is stopped, nothing is left behind.
+//!
+//! It can be lost all the same: the API server lets a deletion pass that had begun when the finalizer
+//! came, and people take finalizers off. So what is the whole cluster's and of a server that is not
+//! there any more is removed wherever it shows.
 
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
 
 use super::context::Context;
@@ -45,6 +49,35 @@ pub(super) async fn clean_up(server: &MCPServer, context: &Context) -> Result<()
         put(server, false, context).await?;
     }
     Ok(())
+}
+
+/// Removes what a server that is gone has left in the whole cluster. Without a server there is no pass
+/// that would do it again, so this ends only when nothing is left.
+pub(super) async fn clean_up_after(namespace: &str, server: &str, context: &Context) {
+    let key = format!("{namespace}/{server}");
+    while context.applier.has_cluster_wide(namespace, server) {
+        match delete_unless_there(namespace, server, context).await {
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(server = key, "cannot remove what a server that is gone has left: {error}"),
+        }
+        // Until the watch shows that it is gone, too.
+        tokio::time::sleep(context.backoff.failed(&key)).await;
+    }
+    context.backoff.clear(&key);
+}
+
+/// Says whether the server is there after all. Only a list says for sure that there is none: "not found"
+/// can also mean that the resource is not served just now.
+async fn delete_unless_there(namespace: &str, server: &str, context: &Context) -> Result<bool, ApplyError> {
+    let api: Api<MCPServer> = Api::namespaced(context.client.clone(), namespace);
+    let of_that_name = ListParams::default().fields(&format!("metadata.name={server}"));
+    let found = api.list_metadata(&of_that_name).await;
+    if !found.map_err(|error| ApplyError::new::<MCPServer>("list", server, error))?.items.is_empty() {
+        return Ok(true);
+    }
+    tracing::info!(namespace, server, "removing what a server that is gone has left in the cluster");
+    context.applier.delete_cluster_wide(namespace, server).await.map(|_| false)
 }
 
 /// An operator that does not watch these kinds must not take what it does not see for gone.

@@ -186,9 +186,19 @@ impl Scope {
         let stopping = shutdown.clone();
         let reconciling = controller
             .with_config(controller::Config::default().concurrency(self.settings.concurrency))
-            .graceful_shutdown_on(shutdown)
-            .run(reconcile::reconcile, reconcile::on_error, context)
-            .for_each(|_| async {});
+            .graceful_shutdown_on(shutdown.clone())
+            .run(reconcile::reconcile, reconcile::on_error, Arc::clone(&context))
+            .for_each_concurrent(None, |result| {
+                let (context, stopping) = (Arc::clone(&context), shutdown.clone());
+                async move {
+                    let Err(controller::Error::ObjectNotFound(server)) = result else { return };
+                    let namespace = server.namespace.unwrap_or_default();
+                    tokio::select! {
+                        () = finalizer::clean_up_after(&namespace, &server.name, &context) => {}
+                        () = stopping => {}
+                    }
+                }
+            });
         futures::join!(reconciling, verifying.run(stopping));
         Ok(())
     }

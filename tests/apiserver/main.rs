@@ -69,6 +69,7 @@ fn main() -> ExitCode {
         rights::in_the_whole_cluster_they_come_and_go,
         rights::what_the_operator_may_not_grant_is_told,
         rights::a_crash_or_a_setting_that_is_gone_leaves_nothing_behind,
+        rights::what_a_server_without_its_finalizer_leaves_is_removed,
         rights::deleting_a_namespace_takes_them_along,
         rights::a_cluster_role_of_somebody_else_is_never_touched,
         rights::without_the_setting_nothing_of_the_cluster_is_asked_for,

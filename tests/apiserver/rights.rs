@@ -213,6 +213,35 @@ pub async fn a_crash_or_a_setting_that_is_gone_leaves_nothing_behind(world: Arc<
     until_nothing_is_left(&space).await
 }
 
+pub async fn what_a_server_without_its_finalizer_leaves_is_removed(world: Arc<World>) -> Result<()> {
+    let space = world.space("wide-lost").await?;
+    let (mut operator, _kubelet) = (space.operator(&ALLOWED).await?, Kubelet::start(&space));
+    let_grant(&space, &operator).await?;
+    space.server("stays", &wide()).await?;
+    space.until_ready_is("stays", "True", "Ready").await?;
+    for runs in [true, false] {
+        space.server("echo", &wide()).await?;
+        space.until_ready_is("echo", "True", "Ready").await?;
+        if !runs {
+            operator.stop().await?;
+        }
+        // To the cluster, it never had one.
+        edit(&space.api::<MCPServer>(), "echo", &json!({"metadata": {"finalizers": null}})).await?;
+        space.api::<MCPServer>().delete("echo", &DeleteParams::default()).await?;
+        if !runs {
+            operator.restart().await?;
+        }
+        let only_the_other = async || {
+            let (roles, bindings) = found(&space).await.ok()?;
+            let is_of_the_other = |it: &String| it.starts_with("landfall:wide-lost:stays");
+            (roles.iter().chain(&bindings).all(is_of_the_other)).then_some((roles.len(), bindings.len()))
+        };
+        let left = space.until("only what the other server has is left", only_the_other).await?;
+        ensure!(left == (1, 2), "{left:?}");
+    }
+    Ok(())
+}
+
 pub async fn deleting_a_namespace_takes_them_along(world: Arc<World>) -> Result<()> {
     let space = world.space("wide-namespace").await?;
     let (operator, _kubelet) = (space.operator(&ALLOWED).await?, Kubelet::start(&space));
