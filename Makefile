@@ -22,7 +22,7 @@ MINUTES ?= 30
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions unit bench bench-pure soak fuzz lint generate image images databases servers release release-binaries checksums requirements clean
+.PHONY: help demo test test-versions unit bench bench-pure soak faults fuzz lint generate image images databases servers release release-binaries checksums requirements clean
 
 help: ## Shows this.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -51,6 +51,9 @@ bench-pure: ## Measures what the pure steps of a pass cost, in allocations and i
 
 soak: requirements ## Random changes for half an hour: memory, tasks and watches have to stay as they are. MINUTES=5 SEED=7: others.
 	@LANDFALL_SOAK=$(MINUTES) LANDFALL_SEED=$(SEED) cargo test --quiet --locked --test apiserver
+
+faults: requirements ## Kills the operator around each write, before and after, and runs 520 scenarios with faults of all kinds; tests have a part of it.
+	@LANDFALL_FAULTS=all cargo test --quiet --locked --test faults
 
 fuzz: ## Feeds the readers of specs, replies and imports with anything, a minute each. SECONDS=600: longer. Needs nightly.
 	@tests/fuzz $(SECONDS)

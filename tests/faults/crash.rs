@@ -1,9 +1,10 @@
 //! The operator dies at each single write of a scenario.
 
 use anyhow::{Result, ensure};
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::stream::iter;
 
-use super::lab::{Lab, lab};
+use super::lab::{Lab, is_whole, lab};
 use super::operator::Kind;
 use super::plan::{Crash, Plan, When};
 use super::run;
@@ -12,6 +13,8 @@ use crate::support::World;
 /// All of them, or the one that is asked for.
 const ONLY: &str = "LANDFALL_FAULT_CRASH";
 
+const WAYS: [When; 3] = [When::Before, When::After, When::Late];
+
 /// Kills the operator at write 1, 2, 3, … of the last step, until it gets by without that many.
 pub async fn everywhere(world: &World, scenario: &'static str) -> Result<()> {
     let lab = lab(world).await?;
@@ -19,30 +22,34 @@ pub async fn everywhere(world: &World, scenario: &'static str) -> Result<()> {
         return at(lab, scenario, crash).await.map(drop);
     }
     let most = lab.reference(scenario).await?.writes + 1;
-    let each = [When::Before, When::After, When::Late].map(|when| at_each(lab, scenario, when, most));
-    let failures: Vec<_> = join_all(each).await.into_iter().flatten().collect();
+    // All at the same time as far as there should be writes, and then on until there are none.
+    let crashes: Vec<_> = (1..=most).flat_map(at_write).collect();
+    let count = crashes.len();
+    let runs = iter(crashes).map(|crash| async move { (crash, at(lab, scenario, crash).await) });
+    let results: Vec<_> = runs.buffer_unordered(count).collect().await;
+    let mut was_reached = results.iter().any(|(crash, it)| crash.write == most && *it.as_ref().unwrap_or(&false));
+    let mut failures: Vec<_> = results.into_iter().filter_map(|(_, it)| it.err()).collect();
+    for write in most + 1.. {
+        if !was_reached {
+            break;
+        }
+        was_reached = false;
+        for crash in at_write(write) {
+            match at(lab, scenario, crash).await {
+                Ok(is_reached) => was_reached |= is_reached,
+                Err(error) => failures.push(error),
+            }
+        }
+    }
+    let failures: Vec<_> = failures.into_iter().map(|it| format!("{it:#}")).collect();
     ensure!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
     Ok(())
 }
 
-/// All at the same time as far as there should be writes, and then on until there are none; what failed.
-async fn at_each(lab: &'static Lab, scenario: &'static str, when: When, most: u32) -> Vec<String> {
-    let crashes = (1..=most).map(|write| at(lab, scenario, Crash { write, when }));
-    let results = join_all(crashes).await;
-    let mut was_reached = results.last().is_some_and(|it| *it.as_ref().unwrap_or(&false));
-    let mut failures: Vec<_> = results.into_iter().filter_map(Result::err).collect();
-    let mut write = most;
-    while was_reached {
-        write += 1;
-        match at(lab, scenario, Crash { write, when }).await {
-            Ok(is_reached) => was_reached = is_reached,
-            Err(error) => {
-                failures.push(error);
-                break;
-            }
-        }
-    }
-    failures.into_iter().map(|it| format!("{it:#}")).collect()
+/// Every way, or each write in another one.
+fn at_write(write: u32) -> Vec<Crash> {
+    let ways = if is_whole() { WAYS.to_vec() } else { vec![WAYS[write as usize % WAYS.len()]] };
+    ways.into_iter().map(|when| Crash { write, when }).collect()
 }
 
 async fn at(lab: &'static Lab, scenario: &'static str, crash: Crash) -> Result<bool> {

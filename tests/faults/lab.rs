@@ -26,6 +26,11 @@ const PLACES: usize = 40;
 /// is waited out in a third of it. A slow machine is no failure.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Whether all runs there are were asked for, and not only those that fit into every day's tests.
+pub fn is_whole() -> bool {
+    std::env::var_os("LANDFALL_FAULTS").is_some()
+}
+
 /// What all runs share.
 pub struct Lab {
     pub admin: Client,

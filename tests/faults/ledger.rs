@@ -27,7 +27,7 @@ pub struct Ledger(Mutex<HashMap<String, Account>>);
 pub struct Account {
     /// How often something changed.
     pub changes: u64,
-    pub objects: BTreeMap<Key, Value>,
+    pub objects: BTreeMap<Key, Arc<Value>>,
     /// Every uid that there ever was of an object.
     pub uids: BTreeMap<Key, BTreeSet<String>>,
     /// What each Secret held at first, by uid.
@@ -99,7 +99,9 @@ impl Ledger {
                 account.wrongs.push(format!("Secret {} changed", key.1));
             }
         }
-        account.objects.insert(key, serde_json::to_value(object).unwrap_or_default());
+        let mut object = object.clone();
+        object.metadata.managed_fields = None;
+        account.objects.insert(key, Arc::new(serde_json::to_value(object).unwrap_or_default()));
     }
 
     fn remove(&self, kind: &str, object: &DynamicObject) {

@@ -10,6 +10,9 @@
 //! The method is that of Sieve (Sun and others, OSDI 2022): `crash.rs` kills the operator at each single
 //! write, `stale.rs` shows it an older state, `missed.rs` hides states from it; `seeds.rs` does all that
 //! and more by chance. What fails says how to run it again.
+//!
+//! A plain test run kills the operator at every write, but in one way each, and takes a few seeds of each
+//! scenario; `make faults` has all ways and ten times the seeds.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -12,7 +12,7 @@ use super::lab::{Lab, lab};
 use super::operator::Kind;
 use super::plan::Plan;
 use super::run::{Reference, Run};
-use super::scenarios::{SERVER, Scenario, Step, plain, rich, scenario};
+use super::scenarios::{End, SERVER, Scenario, Step, plain, rich, scenario};
 use crate::support::World;
 
 /// How it comes that the operator does not see what happens.
@@ -31,7 +31,7 @@ const WAYS: [Way; 3] = [Way::Held, Way::Missed, Way::Down];
 /// A server that is up.
 async fn begin(lab: &'static Lab, name: &str, way: Way, step: &Step) -> Result<Run> {
     let label = format!("missed-{name}-{}", format!("{way:?}").to_lowercase());
-    let scenario = Scenario { volumes: &[], steps: Vec::new() };
+    let scenario = Scenario { volumes: &[], steps: Vec::new(), end: End::Same };
     let run = Run::begin(lab, &scenario, &label, Plan::default(), Kind::Thread).await?;
     run.take(step).await?;
     run.settle(step).await.map_err(|error| run.told(&error))?;

@@ -10,8 +10,8 @@ pub struct Plan {
     pub crash: Option<Crash>,
     /// After a crash, the operator sees the cluster for a while as it was so many writes before.
     pub stale: Option<usize>,
-    /// Whether each step is taken without waiting for the one before to be done.
-    pub hurries: bool,
+    /// Each step is taken when the one before has come to so many writes, and not only when it is done.
+    pub hurries: Option<u32>,
 }
 
 /// A fault, and the requests that it happens to.
@@ -103,7 +103,8 @@ impl Plan {
         let crash =
             (dice.below(2) == 0).then(|| Crash { write: dice.between(1, 12), when: when[dice.below(3) as usize] });
         let stale = (crash.is_some() && dice.below(3) == 0).then(|| dice.between(1, 6) as usize);
-        Self { rules, crash, stale, hurries: dice.below(3) == 0 }
+        let hurries = (dice.below(3) == 0).then(|| dice.below(20));
+        Self { rules, crash, stale, hurries }
     }
 
     /// The fault of the `number`th request of a sort.
@@ -188,8 +189,8 @@ impl fmt::Display for Plan {
         if let Some(back) = self.stale {
             writeln!(f, "  then a view that is {back} writes old")?;
         }
-        if self.hurries {
-            writeln!(f, "  the steps come without a pause")?;
+        if let Some(writes) = self.hurries {
+            writeln!(f, "  each step comes after {writes} writes of the one before")?;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use super::lab::{Lab, PATIENCE};
 use super::ledger::Account;
 use super::operator::{Kind, Operator};
 use super::plan::Plan;
-use super::scenarios::{SERVER, Scenario, Step, make_volume, scenario};
+use super::scenarios::{End, SERVER, Scenario, Step, make_volume, scenario};
 use super::state::State;
 
 /// How long an operator sees the past.
@@ -53,6 +53,8 @@ pub struct Run {
     keeper: Arc<Keeper>,
     watching: JoinHandle<()>,
     foreign: BTreeMap<String, Value>,
+    /// Whether what must not be lost may never have been made.
+    is_cut_short: bool,
 }
 
 /// Keeps an operator running.
@@ -68,15 +70,20 @@ pub async fn whole(lab: &'static Lab, name: &'static str, label: &str, plan: Pla
     let _place = lab.places.acquire().await?;
     let reference = lab.reference(name).await?;
     let scenario = scenario(name);
-    let run = Run::begin(lab, &scenario, &format!("{name}-{label}"), plan.clone(), kind).await?;
+    let hurries = plan.hurries.filter(|_| scenario.end != End::Held);
+    let mut run = Run::begin(lab, &scenario, &format!("{name}-{label}"), plan.clone(), kind).await?;
+    run.is_cut_short = hurries.is_some() && scenario.end == End::Kept;
     let judged = async {
         let last = scenario.steps.len() - 1;
         for (index, step) in scenario.steps.iter().enumerate() {
+            let before = run.gate.writes();
             if let Some(crash) = plan.crash.filter(|_| index == last) {
                 run.gate.arm(crash);
             }
             run.take(step).await?;
-            if index == last || !plan.hurries {
+            if let Some(writes) = hurries.filter(|_| index < last) {
+                run.wrote(before + writes).await;
+            } else {
                 run.until(&reference.states[index]).await.with_context(|| format!("after step {}", index + 1))?;
             }
         }
@@ -118,7 +125,7 @@ impl Run {
         let keeper = Keeper { operator: Mutex::new(Some(start()?)), start, gate: Arc::clone(&gate), stale: plan.stale };
         let keeper = Arc::new(keeper);
         let watching = tokio::spawn(Arc::clone(&keeper).keep());
-        Ok(Self { lab, namespace: name.to_owned(), gate, plan, keeper, watching, foreign })
+        Ok(Self { lab, namespace: name.to_owned(), gate, plan, keeper, watching, foreign, is_cut_short: false })
     }
 
     pub async fn take(&self, step: &Step) -> Result<()> {
@@ -141,20 +148,37 @@ impl Run {
         self.keeper.start().await
     }
 
+    /// Waits until there were so many writes, or there will be no more.
+    async fn wrote(&self, writes: u32) {
+        let mut seen = (0, Instant::now());
+        while self.gate.writes() < writes && seen.1.elapsed() < SETTLED {
+            let changes = self.lab.ledger.changes(&self.namespace);
+            if changes != seen.0 {
+                seen = (changes, Instant::now());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until the namespace is just as it should be.
     pub async fn until(&self, expected: &State) -> Result<()> {
-        let fits = |it: &Account| State::of(&self.namespace, it) == *expected;
+        let fits = |it: &Account| self.differences(it, expected).is_empty();
         if let Err(error) = self.lab.until(&self.namespace, fits).await {
-            bail!("{error}:\n  {}", self.lab.state(&self.namespace).difference(expected).join("\n  "));
+            bail!("{error}:\n  {}", self.differences(&self.lab.ledger.account(&self.namespace), expected).join("\n  "));
         }
         Ok(())
+    }
+
+    fn differences(&self, account: &Account, expected: &State) -> Vec<String> {
+        let state = State::of(&self.namespace, account);
+        if self.is_cut_short { state.difference(&expected.as_far_as_made(account)) } else { state.difference(expected) }
     }
 
     /// Waits until a step has come to what it should, and nothing changes any more.
     pub async fn settle(&self, step: &Step) -> Result<()> {
         let key = ("MCPServer".to_owned(), SERVER.to_owned());
         let is_done = |it: &Account| {
-            let server = it.objects.get(&key).map(|it| serde_json::from_value(it.clone()));
+            let server = it.objects.get(&key).map(|it| serde_json::from_value(Value::clone(it)));
             server.transpose().is_ok_and(|server| step.is_done(server.as_ref()))
         };
         self.lab.until(&self.namespace, is_done).await.with_context(|| format!("{step:?}"))?;
@@ -175,9 +199,9 @@ impl Run {
         self.gate.landed().await;
         self.until(expected).await?;
         self.until_quiet().await?;
-        let differences = self.lab.state(&self.namespace).difference(expected);
-        ensure!(differences.is_empty(), "it was as it should be, and then no more:\n  {}", differences.join("\n  "));
         let account = self.lab.ledger.account(&self.namespace);
+        let differences = self.differences(&account, expected);
+        ensure!(differences.is_empty(), "it was as it should be, and then no more:\n  {}", differences.join("\n  "));
         for (name, count) in made(&account) {
             let most = reference.made.get(&name).copied().unwrap_or_default();
             ensure!(count <= most, "{name} was made {count} times instead of {most}");
@@ -186,7 +210,10 @@ impl Run {
         for (kind, object) in &self.foreign {
             let found = account.objects.get(&(kind.clone(), FOREIGN.to_owned()));
             let version = |it: &Value| it["metadata"]["resourceVersion"].clone();
-            ensure!(found.map(version) == Some(version(object)), "{kind} {FOREIGN}, of somebody else, was touched");
+            ensure!(
+                found.map(|it| version(it)) == Some(version(object)),
+                "{kind} {FOREIGN}, of somebody else, was touched"
+            );
         }
         Ok(())
     }

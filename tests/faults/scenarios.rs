@@ -18,6 +18,18 @@ pub struct Scenario {
     /// Claims that are given a volume.
     pub volumes: &'static [&'static str],
     pub steps: Vec<Step>,
+    pub end: End,
+}
+
+/// What the last step comes to if the one before was not done yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The same as ever.
+    Same,
+    /// The same, with what must not be lost as far as it was ever made.
+    Kept,
+    /// It stays as it was at that moment: nothing to judge, so that each step has to be done.
+    Held,
 }
 
 /// A change that somebody makes, and what it comes to.
@@ -68,7 +80,12 @@ pub fn scenario(name: &'static str) -> Scenario {
             (&[], vec![ready(rich()), Step::Spec(held, "Suspended"), ready(edited())])
         }
     };
-    Scenario { volumes, steps }
+    let end = match name {
+        "delete" | "dependency-removed" => End::Kept,
+        "suspend" => End::Held,
+        _ => End::Same,
+    };
+    Scenario { volumes, steps, end }
 }
 
 pub fn plain(more: &Value) -> Value {
@@ -169,11 +186,11 @@ impl Step {
     }
 }
 
-/// A volume for a claim to be.
+/// A volume for a claim to be, with room to grow.
 pub async fn make_volume(admin: &Client, namespace: &str, claim: &str) -> Result<()> {
     let volumes: Api<PersistentVolume> = Api::all(admin.clone());
     let object = json!({"metadata": {"name": format!("{namespace}-{claim}")}, "spec": {
-        "storageClassName": STORAGE_CLASS, "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+        "storageClassName": STORAGE_CLASS, "capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"],
         "claimRef": {"namespace": namespace, "name": claim}, "hostPath": {"path": "/nowhere"},
     }});
     volumes.create(&PostParams::default(), &serde_json::from_value(object)?).await?;

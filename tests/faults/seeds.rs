@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use futures::StreamExt;
 use futures::stream::iter;
 
-use super::lab::{Lab, lab};
+use super::lab::{Lab, is_whole, lab};
 use super::operator::Kind;
 use super::plan::Plan;
 use super::run;
@@ -17,6 +17,9 @@ const ONLY: &str = "LANDFALL_FAULT_SEED";
 /// How many each scenario has.
 const EACH: u64 = 52;
 
+/// How many of them are run every day.
+const EACH_DAY: u64 = 6;
+
 /// Runs a scenario under each of its seeds.
 pub async fn all(world: &World, scenario: &'static str) -> Result<()> {
     let lab = lab(world).await?;
@@ -26,7 +29,7 @@ pub async fn all(world: &World, scenario: &'static str) -> Result<()> {
     } else {
         // Each scenario has others.
         let first = NAMES.iter().position(|it| *it == scenario).unwrap_or_default() as u64 * 1000;
-        (first + 1..=first + EACH).collect()
+        (first + 1..=first + if is_whole() { EACH } else { EACH_DAY }).collect()
     };
     let count = seeds.len();
     let runs = iter(seeds).map(|seed| one(lab, scenario, seed)).buffer_unordered(count.max(1));

@@ -26,7 +26,7 @@ impl State {
                 ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt") => {}
                 ("Pod", _) => *pods.entry(pod(object)).or_default() += 1,
                 _ => {
-                    let text = essence(kind, object, account).to_string().replace(namespace, "NAMESPACE");
+                    let text = essence(kind, Value::clone(object), account).to_string().replace(namespace, "NAMESPACE");
                     let name = name.replace(namespace, "NAMESPACE");
                     state.insert(format!("{kind} {name}"), serde_json::from_str(&text).unwrap_or_default());
                 }
@@ -45,6 +45,17 @@ impl State {
                 object["spec"]["storageClassName"] == STORAGE_CLASS && object["status"]["phase"] != "Bound";
             owners.any(|it| it["uid"] == "dead") || name.ends_with("\"Pending\"") || is_unbound
         })
+    }
+
+    /// Without the Secrets and claims that there never were.
+    pub fn as_far_as_made(&self, account: &Account) -> Self {
+        let was_made = |name: &str| match name.split_once(' ') {
+            Some((kind @ ("Secret" | "PersistentVolumeClaim"), name)) => {
+                account.uids.contains_key(&(kind.to_owned(), name.to_owned()))
+            }
+            _ => true,
+        };
+        Self(self.0.iter().filter(|(name, _)| was_made(name)).map(|(name, it)| (name.clone(), it.clone())).collect())
     }
 
     /// What differs, a line each.
@@ -88,8 +99,7 @@ fn pod(pod: &Value) -> String {
     format!("{server} {part} {image} {}", pod["status"]["phase"])
 }
 
-fn essence(kind: &str, object: &Value, account: &Account) -> Value {
-    let mut object = object.clone();
+fn essence(kind: &str, mut object: Value, account: &Account) -> Value {
     let generation = object["metadata"]["generation"].clone();
     let status = object["status"].take();
     object["status"] = match kind {
