@@ -10,11 +10,9 @@ use kube::core::NamespaceResourceScope;
 use landfall::api::{MCPServer, PresetName};
 use landfall::children::Child;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::storage::volume;
 use crate::support::audit::Request;
 use crate::support::pods::{Kubelet, NEVER};
 use crate::support::{Space, World, condition, edit, message, stays};
@@ -200,82 +198,6 @@ pub async fn a_dependency_that_does_not_start_has_its_reason(world: Arc<World>) 
     ensure!(found.reason.as_deref() == Some("StorageNotBound"), "{found:?}");
     let text = found.message.unwrap_or_default();
     ensure!(text.contains("\"shop-cache-storage\" has no volume yet, which class \"nowhere\" should make"), "{text}");
-    Ok(())
-}
-
-pub async fn the_operator_may_die_at_any_moment(world: Arc<World>) -> Result<()> {
-    let space = world.space("dependencies-crash").await?;
-    let (mut operator, _kubelet) = (space.operator(&[]).await?, Kubelet::start(&space));
-    let dependencies = |size: &str| {
-        shop(
-            &json!([{"name": "db", "preset": "postgres", "storage": {"size": size}}, {"name": "cache", "preset": "redis", "storage": {"disabled": true}}]),
-        )
-    };
-    for round in 0..6_u64 {
-        let name = format!("shop-{round}");
-        operator.until_ready().await?;
-        space.server(&name, &dependencies("1Gi")).await?;
-        // A moment that is another in each round, from before the first child to after the last.
-        tokio::time::sleep(Duration::from_millis(30 * round)).await;
-        operator.restart().await?;
-    }
-    let mut passwords = BTreeSet::new();
-    for round in 0..6 {
-        let name = format!("shop-{round}");
-        space.until_ready_is(&name, "True", "Ready").await?;
-        passwords.insert(password(&space, &format!("{name}-db-credentials")).await?);
-        passwords.insert(password(&space, &format!("{name}-cache-password")).await?);
-    }
-    ensure!(passwords.len() == 12, "each dependency has a password of its own");
-    for round in 0..6 {
-        space.api::<MCPServer>().delete(&format!("shop-{round}"), &DeleteParams::default()).await?;
-        operator.restart().await?;
-    }
-    space
-        .until("only data and its passwords are left", async || {
-            let rest = (names::<StatefulSet>(&space).await.ok()?, names::<Deployment>(&space).await.ok()?);
-            let secrets = names::<Secret>(&space).await.ok()?;
-            (rest.0.is_empty() && rest.1.is_empty() && secrets.len() == 6).then_some(())
-        })
-        .await?;
-    for round in 0..6 {
-        ensure!(
-            passwords.contains(&password(&space, &format!("shop-{round}-db-credentials")).await?),
-            "another password"
-        );
-    }
-    Ok(())
-}
-
-pub async fn storage_grows_also_when_the_operator_dies_meanwhile(world: Arc<World>) -> Result<()> {
-    let space = world.space("dependencies-growth").await?;
-    let (mut operator, _kubelet) = (space.operator(&[]).await?, Kubelet::start(&space));
-    let class = volume(&space, "shop-db-storage").await?;
-    let db = |size: u64| {
-        let storage = json!({"size": format!("{size}Gi"), "storageClassName": class});
-        shop(&json!([{"name": "db", "preset": "postgres", "storage": storage}]))
-    };
-    space.server("shop", &db(1)).await?;
-    space.until_ready_is("shop", "True", "Ready").await?;
-    let claims = space.api::<PersistentVolumeClaim>();
-    let bound =
-        async || claims.get("shop-db-storage").await.ok()?.status.filter(|it| it.phase.as_deref() == Some("Bound"));
-    space.until("the claim is bound", bound).await?;
-    let (claim, pod) = (claims.get("shop-db-storage").await?.uid(), space.api::<Pod>().get("shop-db-0").await?.uid());
-    let first = password(&space, "shop-db-credentials").await?;
-    for size in 2..6 {
-        operator.until_ready().await?;
-        space.server("shop", &db(size)).await?;
-        // A moment that is another each time.
-        tokio::time::sleep(Duration::from_millis(25 * (size - 2))).await;
-        operator.restart().await?;
-    }
-    let size = async || claims.get("shop-db-storage").await.ok()?.spec?.resources?.requests?.get("storage").cloned();
-    space.until("the claim has grown", async || size().await.filter(|it| it.0 == "5Gi")).await?;
-    space.until_ready_is("shop", "True", "Ready").await?;
-    ensure!(claims.get("shop-db-storage").await?.uid() == claim, "the claim was made anew");
-    ensure!(space.api::<Pod>().get("shop-db-0").await?.uid() == pod, "the pod was made anew");
-    ensure!(password(&space, "shop-db-credentials").await? == first, "a second password");
     Ok(())
 }
 

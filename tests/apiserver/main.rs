@@ -94,8 +94,6 @@ fn main() -> ExitCode {
         dependencies::data_and_password_outlive_the_dependency_and_the_server,
         dependencies::a_change_that_the_data_does_not_survive_is_refused,
         dependencies::a_dependency_that_does_not_start_has_its_reason,
-        dependencies::the_operator_may_die_at_any_moment,
-        dependencies::storage_grows_also_when_the_operator_dies_meanwhile,
         dependencies::an_object_of_somebody_else_is_no_database_of_ours,
         dependencies::what_somebody_changes_of_a_database_comes_back,
         dependencies::every_preset_is_taken_under_restricted_pod_security,
