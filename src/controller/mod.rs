@@ -44,7 +44,6 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::api::MCPServer;
@@ -65,10 +64,6 @@ use losses::Losses;
 use references::Target;
 use selection::{Selection, everything, paged};
 use stored::StoredServer;
-
-/// What breaks one watch mostly breaks all. Until the servers' own has listed anew, one that is gone would
-/// be made once more, for garbage collection to remove.
-const LISTED_ANEW: Duration = Duration::from_secs(5);
 
 /// Ends when the operator shall stop.
 pub type Shutdown = Shared<BoxFuture<'static, ()>>;
@@ -178,7 +173,6 @@ impl Scope {
         // Whose it was is not known any more. It is rare, and a pass that finds nothing to do costs no request.
         let losses = unfold(Arc::clone(&self.lost), |lost| async move {
             lost.notified().await;
-            tokio::time::sleep(LISTED_ANEW).await;
             Some(((), lost))
         });
         let controller = controller.reconcile_all_on(losses);
