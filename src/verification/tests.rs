@@ -509,7 +509,11 @@ fn proxies_have_their_time_to_forget_pods_that_are_gone() {
     assert_eq!(jobs.len(), 2);
     for job in &jobs {
         let is_news = schedule.ended(job, talked(Outcome::Verified), SHORT, began);
-        assert_eq!(is_news, job.subject.door == Door::Service, "the way in is new, and its pods came in place of others");
+        assert_eq!(
+            is_news,
+            job.subject.door == Door::Service,
+            "the way in is new, and its pods came in place of others"
+        );
     }
 }
 
