@@ -59,8 +59,10 @@ pub fn decide<K: Child>(object: &K, server: &ValidatedServer, facts: &Facts<K>) 
     // A server that is being deleted with `--cascade=orphan` lets go of its children one by one, and
     // the cache may not have shown its end yet. To take them back now would be their death: they would
     // name an owner that no longer exists.
-    let was_let_go = live.is_some_and(|it| owner(it).is_none()) && owner(object).is_some();
-    if was_let_go && !facts.server_stays {
+    let was_let_go = live.is_some_and(|it| owner(it).is_none());
+    // What a server had, and has no more, may have gone with it.
+    let was_removed = live.is_none() && !server.is_new;
+    if (was_let_go || was_removed) && owner(object).is_some() && !facts.server_stays {
         return Ok(Decision::AskForServer);
     }
     let mut manifest = desired;
@@ -188,6 +190,20 @@ fn manifest<K: Child>(object: &K) -> Result<Value, ApplyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::build;
+    use crate::testing::{smallest, validated};
+
+    #[test]
+    fn a_child_that_is_missing_is_made_at_once_only_where_the_server_is_new() {
+        let mut server = validated(&smallest()).expect("valid");
+        let deployment = build(&server).deployments.remove(0);
+        let missing = |server_stays| Facts { live: None, server_stays };
+        let decided = |server: &_, facts| decide(&deployment, server, &facts).expect("decided");
+        assert!(matches!(decided(&server, missing(false)), Decision::Apply { .. }));
+        server.is_new = false;
+        assert_eq!(decided(&server, missing(false)), Decision::AskForServer, "it may have gone with its server");
+        assert!(matches!(decided(&server, missing(true)), Decision::Apply { .. }));
+    }
 
     #[test]
     fn what_an_owner_that_is_gone_left_is_not_taken_for_ones_own() {

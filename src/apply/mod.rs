@@ -54,7 +54,7 @@ pub struct Applier {
 impl Applier {
     /// Applies `desired`, then removes what `server` has beyond it.
     pub async fn apply(&self, server: &ValidatedServer, desired: Children<Desired>) -> Result<Applied, ApplyError> {
-        let mut pass = Pass { applier: self, server, pending: Vec::new() };
+        let mut pass = Pass { applier: self, server, server_stays: false, pending: Vec::new() };
         let children = Box::pin(desired.try_each(&mut Write(&mut pass))).await?;
         let children = children.try_each(&mut Prune(&mut pass)).await?;
         Ok(Applied { children, pending: pass.pending })
@@ -79,6 +79,8 @@ impl Applier {
 struct Pass<'a> {
     applier: &'a Applier,
     server: &'a ValidatedServer,
+    /// Whether the API server said so in this pass.
+    server_stays: bool,
     pending: Vec<String>,
 }
 
@@ -123,7 +125,7 @@ impl Pass<'_> {
     /// create it.
     async fn write<K: Child>(&mut self, object: K) -> Result<Option<Arc<K>>, ApplyError> {
         let name = object.name_any();
-        let mut facts = Facts { live: self.seen().object::<K>(&name), server_stays: false };
+        let mut facts = Facts { live: self.seen().object::<K>(&name), server_stays: self.server_stays };
         let mut was_read = false;
         loop {
             match decide(&object, self.server, &facts)? {
@@ -135,6 +137,7 @@ impl Pass<'_> {
                 }
                 Decision::AskForServer => {
                     self.ensure_stays::<K>(&name).await?;
+                    self.server_stays = true;
                     facts.server_stays = true;
                 }
                 Decision::Apply { manifest, difference } => {
@@ -191,11 +194,11 @@ impl Pass<'_> {
         found.map(|it| Arc::new(it.0)).ok_or_else(|| ApplyError::vanished::<K>(name))
     }
 
-    /// Whether the server is there and stays: before it takes an object back.
+    /// Whether the server is there and stays: before it takes an object back, or makes it anew.
     async fn ensure_stays<K: Child>(&self, name: &str) -> Result<(), ApplyError> {
         let servers: Api<MCPServer> = Api::namespaced(self.applier.client.clone(), &self.server.namespace);
         let server = servers.get_metadata_opt(self.server.name.as_str()).await;
-        let server = server.map_err(|error| ApplyError::new::<K>("take back", name, error))?;
+        let server = server.map_err(|error| ApplyError::new::<K>("apply", name, error))?;
         let stays = |it: &PartialObjectMeta<MCPServer>| {
             it.metadata.uid.as_ref() == Some(&self.server.owner.uid) && it.metadata.deletion_timestamp.is_none()
         };

@@ -59,6 +59,8 @@ pub(super) async fn run<Work: Future<Output = anyhow::Result<()>>>(
         tokio::select! {
             result = election.with_lease(work) => {
                 if let Some(result) = result {
+                    // It was given back; but a renewal under way in that moment may have come before, and then it is ours still.
+                    election.release().await;
                     return result;
                 }
                 tracing::warn!(%lease, "the Lease was lost: the work is stopped");

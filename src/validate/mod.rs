@@ -58,6 +58,8 @@ pub struct ValidatedServer {
     pub name: ServerName,
     pub namespace: String,
     pub owner: OwnerReference,
+    /// Its status says nothing yet: it was made just now.
+    pub is_new: bool,
     pub pod: PodPlan,
     /// On which the server speaks MCP.
     pub port: i32,
@@ -169,6 +171,7 @@ pub fn validate(server: &MCPServer, references: &References, platform: &Platform
         dependencies,
         cluster_url: service.url(&name, &namespace, spec.path.as_deref(), platform),
         owner,
+        is_new: server.status.as_ref().and_then(|it| it.observed_generation).is_none_or(|it| it < 1),
         pod,
         port: spec.port,
         replicas: spec.replicas.filter(|_| autoscaling.is_none()),

@@ -18,8 +18,8 @@ const NEW: Duration = Duration::from_secs(5);
 /// How long a way in is new: its controller takes it up within seconds.
 const NEW_FRONT: Duration = Duration::from_secs(15);
 
-/// How long the old way may still answer at a URL that leads another way: proxies gather changes, and forget
-/// an old route a moment before or after they take up the new one.
+/// How long what was before may still answer outside: proxies gather changes, and forget an old route, or a pod
+/// that is gone, a moment before or after they take up the new one.
 const OLD_FRONT: Duration = Duration::from_secs(5);
 
 /// Between attempts to reach new pods, and to find a new way in.
@@ -67,7 +67,7 @@ pub(super) struct Course {
     /// Of the conversation that is under way.
     pub(super) ticket: Option<u64>,
     new_until: Instant,
-    /// Before, an old way may have answered.
+    /// Before, an old way or an old pod may answer a proxy.
     settled_from: Instant,
     /// There is nothing to ask for now.
     pub(super) is_resting: bool,
@@ -102,16 +102,14 @@ impl Course {
 
     /// Takes in what is to be verified now; says whether that is due at once.
     pub(super) fn want(&mut self, subject: Subject, now: Instant) -> bool {
-        let settled_from = if subject.is_led_another_way(&self.subject) { now + OLD_FRONT } else { self.settled_from };
+        let has_old = subject.is_led_another_way(&self.subject) || self.subject.has_new_pods(&subject);
+        let settled_from = if has_old { now + OLD_FRONT } else { self.settled_from };
         if self.is_resting || subject.is_another(&self.subject) {
-            let is_same_url = subject.url == self.subject.url;
-            *self = Self::new(subject, now);
-            if is_same_url {
-                self.settled_from = settled_from;
-            }
+            *self = Self { settled_from, ..Self::new(subject, now) };
             return true;
         }
         let is_due = subject.has_new_pods(&self.subject);
+        self.settled_from = settled_from;
         if is_due {
             let verdict = self.verdict.take();
             *self = Self { verdict, settled_from, ..Self::new(subject, now) };
@@ -120,6 +118,16 @@ impl Course {
             self.subject = Arc::new(subject);
         }
         is_due
+    }
+
+    /// From when on no proxy leads to what was before.
+    pub(super) fn settled_from(&self) -> Instant {
+        self.settled_from
+    }
+
+    /// Puts that off.
+    pub(super) fn settle_from(&mut self, time: Option<Instant>) {
+        self.settled_from = time.map_or(self.settled_from, |it| it.max(self.settled_from));
     }
 
     /// Has nothing to ask for a while, and forgets what is known.
@@ -161,7 +169,7 @@ impl Course {
                 self.failures += 1;
                 self.adopt(verdict)
             }
-            Answer::Talked(report) if now < self.settled_from && report.outcome.is_usable() == Some(true) => {
+            Answer::Talked(_) if self.subject.door == Door::Front && now < self.settled_from => {
                 self.due = self.settled_from;
                 false
             }

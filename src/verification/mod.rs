@@ -77,10 +77,10 @@ impl<A: Ask> Verifier<A> {
         let front = subject.as_ref().and_then(|it| it.of_front(observation));
         let is_called =
             self.settings.front_door && observation.exposure.as_ref().is_none_or(ExposureState::is_callable);
-        Verifications {
-            front: if is_called { self.want(uid, Door::Front, front) } else { Verification::Off },
-            service: self.want(uid, Door::Service, subject),
-        }
+        // In this order: the front door's course looks at the Service's.
+        let service = self.want(uid, Door::Service, subject);
+        let front = if is_called { self.want(uid, Door::Front, front) } else { Verification::Off };
+        Verifications { service, front }
     }
 
     fn want(&self, uid: &str, door: Door, subject: Option<Subject>) -> Verification {

@@ -1,6 +1,7 @@
 //! Who is asked next: every server in its turn, and no more at a time than there are places. Pure.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -55,12 +56,18 @@ impl Schedule {
 
     /// Notes what is to be verified. Gives what is known, and whether something is due at once.
     pub(super) fn want(&mut self, uid: &str, subject: Subject, now: Instant) -> (Option<Arc<Verdict>>, bool) {
+        let pods_settle = self.courses.get(&(uid.to_owned(), Door::Service)).map(Course::settled_from);
         let key = (uid.to_owned(), subject.door);
-        let Some(course) = self.courses.get_mut(&key) else {
-            self.courses.insert(key, Course::new(subject, now));
-            return (None, true);
+        let (course, is_due) = match self.courses.entry(key) {
+            Entry::Vacant(entry) => (entry.insert(Course::new(subject, now)), true),
+            Entry::Occupied(entry) => {
+                let course = entry.into_mut();
+                let is_due = course.want(subject, now);
+                (course, is_due)
+            }
         };
-        let is_due = course.want(subject, now);
+        // Which pods have gone, the course at the Service knows also where the way in is new.
+        course.settle_from(pods_settle);
         (course.verdict.clone(), is_due)
     }
 

@@ -471,17 +471,50 @@ fn another_way_to_the_same_url_is_believed_once_the_old_one_is_gone() {
     assert!(!course.ended(answered(), SHORT, began), "the Ingress may have answered");
     let later = course.due;
     assert_eq!(later, began + Duration::from_secs(5));
-    course.want(Subject { pods: vec!["b".into()], ..by("route/1") }, began);
-    assert!(!course.ended(answered(), SHORT, began), "new pods make it no other way");
     assert!(course.ended(answered(), SHORT, later) && course.verdict.is_some());
 
     assert!(course.want(by("route/2"), later), "it was changed");
     assert!(!course.ended(answered(), SHORT, later));
+    let later = course.due;
     assert!(course.want(Subject { url: "https://other.example/mcp".into(), ..by("route/3") }, later));
     assert!(course.ended(answered(), SHORT, later), "nothing has answered at this URL before");
     course.rest();
     course.want(Subject { url: "https://other.example/mcp".into(), ..by("route/3") }, later);
-    assert!(course.ended(answered(), SHORT, later), "it only had no pods for a while");
+    assert!(course.ended(answered(), SHORT, later), "it only had no ready pods for a while");
+}
+
+#[test]
+fn proxies_have_their_time_to_forget_pods_that_are_gone() {
+    let began = Instant::now();
+    let later = began + Duration::from_secs(5);
+    let of_pods = |pods: &[&str]| Subject { pods: subject(pods).pods, ..front() };
+    let rejected = || talked(Outcome::HostRejected { message: "no".into() });
+    let mut course = Course::new(of_pods(&["a"]), began);
+    assert!(course.ended(talked(Outcome::Verified), SHORT, began));
+    course.rest();
+    course.want(of_pods(&["b"]), began);
+    assert!(!course.ended(talked(Outcome::Verified), SHORT, began), "the next call may come to the old pod");
+    assert!(!course.ended(rejected(), SHORT, began), "it may be the old pod that says so");
+    assert_eq!(course.due, later);
+    assert!(course.ended(talked(Outcome::Verified), SHORT, later));
+    course.want(of_pods(&["b", "c"]), later);
+    assert!(!course.ended(light(), SHORT, later) && course.due > later + Duration::from_secs(5), "none is gone");
+
+    let mut schedule = Schedule::new(4);
+    schedule.want("u", subject(&["a"]), began);
+    schedule.rest("u", Door::Service);
+    schedule.want("u", subject(&["b"]), began);
+    schedule.want("u", of_pods(&["b"]), began);
+    let (jobs, _) = schedule.start(began);
+    assert_eq!(jobs.len(), 2);
+    for job in &jobs {
+        let is_news = schedule.ended(job, talked(Outcome::Verified), SHORT, began);
+        assert_eq!(
+            is_news,
+            job.subject.door == Door::Service,
+            "the way in is new, and its pods came in place of others"
+        );
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::front_door::{
     self, by_ingress, by_listener, call, exposed, is_begun_anew, is_of_cluster, until_closed, until_open, url, visitor,
@@ -63,16 +63,6 @@ async fn change_again_and_again(space: &Space, name: &str, calls: &Calls) -> Res
     Ok(())
 }
 
-/// As long a pod that ends may still be asked: it is out of the Service, but its proxies hear of that in their time.
-const LAG: Duration = Duration::from_secs(5);
-
-async fn ask(space: &Space, url: &str) -> Result<()> {
-    if is_of_cluster(url) {
-        return space.world.call(url, "x").await.map(drop);
-    }
-    call(&visitor(&space.world, url)?, "x").await
-}
-
 /// Calls the URL of the status for ever, while that says that the server is Ready as it is asked for. An error
 /// if it does not answer though the status goes on to say so.
 async fn call_whenever_ready(space: &Space, name: &str, calls: &Calls) -> Result<Infallible> {
@@ -81,22 +71,20 @@ async fn call_whenever_ready(space: &Space, name: &str, calls: &Calls) -> Result
         tokio::time::sleep(Duration::from_millis(20)).await;
         let Some(server) = servers.get_opt(name).await? else { continue };
         let Some(told) = ready_url(&server) else { continue };
-        let counted = if is_of_cluster(told) { &calls.in_cluster } else { &calls.public };
-        let began = Instant::now();
-        loop {
-            let Err(error) = ask(space, told).await else {
-                counted.set(counted.get() + 1);
-                break;
-            };
-            let now = servers.get(name).await?;
-            let is_told = now.metadata.generation == server.metadata.generation && ready_url(&now) == Some(told);
-            if !is_told || is_begun_anew(&error) {
-                break;
+        let (answer, counted) = if is_of_cluster(told) {
+            (space.world.call(told, "x").await.map(|_| ()), &calls.in_cluster)
+        } else {
+            (call(&visitor(&space.world, told)?, "x").await, &calls.public)
+        };
+        match answer {
+            Ok(()) => counted.set(counted.get() + 1),
+            Err(error) if is_begun_anew(&error) => {}
+            Err(error) => {
+                let now = servers.get(name).await?;
+                if now.metadata.generation == server.metadata.generation && ready_url(&now) == Some(told) {
+                    return Err(error.context(format!("Ready, and {told} does not answer: {}", json!(now.status))));
+                }
             }
-            if began.elapsed() > LAG {
-                return Err(error.context(format!("Ready, and {told} does not answer: {}", json!(now.status))));
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 }
