@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
+use landfall::api::MCPServer;
 use landfall::labels;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ const STALE: Duration = Duration::from_millis(1500);
 const QUIET: Duration = Duration::from_secs(2);
 
 /// An undisturbed run is done when nothing has changed for so long.
-const SETTLED: Duration = Duration::from_secs(2);
+const SETTLED: Duration = Duration::from_secs(4);
 
 /// Name of what somebody else made beside the server.
 const FOREIGN: &str = "foreign";
@@ -151,7 +152,7 @@ impl Run {
     /// Waits until there were so many writes, or there will be no more.
     async fn wrote(&self, writes: u32) {
         let mut seen = (0, Instant::now());
-        while self.gate.writes() < writes && seen.1.elapsed() < SETTLED {
+        while self.gate.writes() < writes && seen.1.elapsed() < QUIET {
             let changes = self.lab.ledger.changes(&self.namespace);
             if changes != seen.0 {
                 seen = (changes, Instant::now());
@@ -176,10 +177,13 @@ impl Run {
 
     /// Waits until a step has come to what it should, and nothing changes any more.
     pub async fn settle(&self, step: &Step) -> Result<()> {
+        // The ledger may still show the server as it was before, done with the step before.
+        let servers: Api<MCPServer> = Api::namespaced(self.lab.admin.clone(), &self.namespace);
+        let asked = servers.get_opt(SERVER).await?.and_then(|it| it.metadata.generation);
         let key = ("MCPServer".to_owned(), SERVER.to_owned());
         let is_done = |it: &Account| {
             let server = it.objects.get(&key).map(|it| serde_json::from_value(Value::clone(it)));
-            server.transpose().is_ok_and(|server| step.is_done(server.as_ref()))
+            server.transpose().is_ok_and(|server| step.is_done(server.as_ref(), asked))
         };
         self.lab.until(&self.namespace, is_done).await.with_context(|| format!("{step:?}"))?;
         let mut seen = (0, Instant::now());

@@ -174,13 +174,12 @@ impl Step {
         Ok(())
     }
 
-    /// Whether it has come to what it should.
-    pub fn is_done(&self, server: Option<&MCPServer>) -> bool {
+    /// Whether it has come to what it should, in the generation that was asked for.
+    pub fn is_done(&self, server: Option<&MCPServer>, asked: Option<i64>) -> bool {
         match self {
             Self::Delete => server.is_none(),
             Self::Spec(_, reason) => server.is_some_and(|server| {
-                condition(server, "Ready")
-                    .is_some_and(|it| it.reason == *reason && it.observed_generation == server.metadata.generation)
+                condition(server, "Ready").is_some_and(|it| it.reason == *reason && it.observed_generation == asked)
             }),
         }
     }
