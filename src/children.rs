@@ -58,6 +58,9 @@ pub trait Child:
     /// Whether the API server may not know this kind, until its definition is installed.
     const MAY_BE_UNKNOWN: bool = false;
 
+    /// Whether objects of this kind are built only when what they depend on is ready, or when they exist.
+    const MAY_WAIT: bool = false;
+
     /// Whether objects of this kind are found by what they say of themselves, having no owner.
     const IS_WITHOUT_OWNER: bool = Self::MAY_OUTLIVE || Self::Scope::IS_CLUSTER_WIDE;
 

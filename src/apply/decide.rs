@@ -128,9 +128,13 @@ fn since(live: &Children<Live>, uid: &str) -> Option<Time> {
 }
 
 /// Whether an object that a server has is to be removed, `wanted` being what it should have.
-pub fn is_superfluous<K: Child>(object: &K, wanted: &[Arc<K>]) -> bool {
+///
+/// One that was not built since it had to wait is wanted, too: had the cache shown it a moment earlier, it
+/// would not have had to. After a start, what is seen first may be of before its first rollout.
+pub fn is_superfluous<K: Child>(object: &K, wanted: &[Arc<K>], server: &ValidatedServer) -> bool {
     let is_wanted = wanted.iter().any(|it| it.meta().name == object.meta().name);
-    !is_wanted && object.meta().deletion_timestamp.is_none()
+    let waits = K::MAY_WAIT && server.is_waiting(&object.name_any());
+    !is_wanted && !waits && object.meta().deletion_timestamp.is_none()
 }
 
 /// How to remove just this object, and no other that has its name by then.
@@ -191,7 +195,9 @@ fn manifest<K: Child>(object: &K) -> Result<Value, ApplyError> {
 mod tests {
     use super::*;
     use crate::build::build;
-    use crate::testing::{smallest, validated};
+    use crate::testing::{smallest, smallest_with, validated};
+    use k8s_openapi::api::apps::v1::Deployment;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
     #[test]
     fn a_child_that_is_missing_is_made_at_once_only_where_the_server_is_new() {
@@ -203,6 +209,22 @@ mod tests {
         server.is_new = false;
         assert_eq!(decided(&server, missing(false)), Decision::AskForServer, "it may have gone with its server");
         assert!(matches!(decided(&server, missing(true)), Decision::Apply { .. }));
+    }
+
+    #[test]
+    fn a_workload_that_shows_only_after_it_had_to_wait_is_no_more_superfluous_than_before() {
+        let rich = json!({"dependencies": [{"name": "db", "preset": "postgres", "version": "17"}]});
+        let mut server = validated(&smallest_with(&rich)).expect("valid");
+        assert!(!server.waits_for.is_empty() && build(&server).deployments.is_empty());
+        let named = |name: &str| Deployment {
+            metadata: ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() },
+            ..Deployment::default()
+        };
+        let own = server.pod.part.to_string();
+        assert!(!is_superfluous(&named(&own), &[], &server));
+        assert!(is_superfluous(&named("other"), &[], &server), "no workload of this server");
+        server.waits_for.clear();
+        assert!(is_superfluous(&named(&own), &[], &server), "it had not to wait, and was not built");
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Step<Live, Live> for Prune<'_, '_> {
 
     async fn step<K: Child>(&mut self, wanted: Vec<Arc<K>>) -> Result<Vec<Arc<K>>, ApplyError> {
         for object in self.0.seen().removable::<K>() {
-            if is_superfluous(&*object, &wanted) {
+            if is_superfluous(&*object, &wanted, self.0.server) {
                 self.0.remove(&*object).await?;
             }
         }

@@ -9,6 +9,8 @@ use crate::labels::label_selector;
 use crate::validate::{PodPlan, ValidatedServer};
 
 impl Child for Deployment {
+    const MAY_WAIT: bool = true;
+
     fn build(server: &ValidatedServer) -> Vec<Self> {
         // Absent when the spec says nothing, so that whoever scales the Deployment owns it.
         let own = (&server.pod, server.replicas, &server.waits_for);

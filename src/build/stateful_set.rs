@@ -11,6 +11,8 @@ use crate::labels::label_selector;
 use crate::validate::{PodPlan, ValidatedServer};
 
 impl Child for StatefulSet {
+    const MAY_WAIT: bool = true;
+
     fn build(server: &ValidatedServer) -> Vec<Self> {
         let stored = managed(server).filter(|it| it.pod.storage.is_some() && it.waits_for.is_empty());
         stored.map(|it| stateful_set(server, &it.pod)).collect()

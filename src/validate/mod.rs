@@ -83,6 +83,15 @@ pub struct ValidatedServer {
     pub missing: Vec<String>,
 }
 
+impl ValidatedServer {
+    /// Whether a workload of this name is yet to be made, when what it depends on is ready.
+    pub fn is_waiting(&self, workload: &str) -> bool {
+        let managed = self.dependencies.iter().filter_map(|it| it.managed.as_ref());
+        let parts = managed.map(|it| (&it.pod.part, &it.waits_for)).chain([(&self.pod.part, &self.waits_for)]);
+        parts.filter(|(_, waits_for)| !waits_for.is_empty()).any(|(part, _)| part.to_string() == workload)
+    }
+}
+
 /// What is wrong with a spec, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
