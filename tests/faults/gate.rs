@@ -131,6 +131,12 @@ impl Gate {
         self.state().writes
     }
 
+    /// How many requests of any kind there were.
+    pub fn requests(&self) -> u32 {
+        let state = self.state();
+        state.reads + state.watches + state.writes
+    }
+
     /// The resource versions after each write so far.
     pub fn versions(&self) -> Vec<u64> {
         self.state().versions.clone()
