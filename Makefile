@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 # Static, so that an image needs nothing but the binary.
 TARGET := $(shell uname -m)-unknown-linux-gnu
-STATIC := RUSTFLAGS="-C target-feature=+crt-static" cargo build --quiet --locked --target $(TARGET)
+STATIC := RUSTFLAGS="-C target-feature=+crt-static" cargo
+BUILD := $(STATIC) build --quiet --locked --target $(TARGET)
 # What `make image` makes; tests take a profile that builds in a fraction of the time.
 PROFILE := release
 # Beside the Kubernetes that `make test` uses.
@@ -44,7 +45,7 @@ unit: ## Only what needs no cluster.
 
 bench: requirements ## Measures how soon a server is Ready and what the way in costs, on a real node, and what the operator costs at scale. N=100,1000: only the last, with so many servers.
 	@$(if $(N),,LANDFALL_BENCH=1 cargo test --quiet --locked --test node --test apiserver --no-fail-fast)
-	@cargo bench --quiet --locked --bench scale -- $(if $(N),--servers $(N))
+	@$(STATIC) bench --quiet --locked --target $(TARGET) --bench scale -- $(if $(N),--servers $(N))
 
 bench-pure: ## Measures what the pure steps of a pass cost, in allocations and in time.
 	@cargo bench --quiet --locked --bench pure
@@ -70,7 +71,7 @@ generate: ## Writes what is made from the source: crds/ and its copy in charts/,
 
 image: ## Makes the operator's image (amd64 or what this machine is), without a container engine.
 	@mkdir -p $(IMAGES)
-	@$(STATIC) --bin landfall --profile $(PROFILE)
+	@$(BUILD) --bin landfall --profile $(PROFILE)
 	@$(CLUSTER_TOOL) image --name "ghcr.io/landfall-dev/landfall:$(VERSION)" --file /landfall=target/$(TARGET)/$(PROFILE)/landfall \
 	  --entrypoint /landfall --cmd operator --user 65532:65532 --port 8080 \
 	  --label org.opencontainers.image.title=landfall --label org.opencontainers.image.version=$(VERSION) \
@@ -78,7 +79,7 @@ image: ## Makes the operator's image (amd64 or what this machine is), without a 
 
 images: ## Makes the images of the tests and the demo, without a container engine.
 	@mkdir -p $(IMAGES)
-	@cd examples/echo-server && $(STATIC) --release
+	@cd examples/echo-server && $(BUILD) --release
 	@install examples/echo-server/target/$(TARGET)/release/echo-server $(IMAGES)/echo-server
 	@for it in echo-server:0.1.0 echo-server-next:0.2.0; do \
 	  $(CLUSTER_TOOL) image --name "localhost/landfall/echo-server:$${it#*:}" --file /echo-server=$(IMAGES)/echo-server \

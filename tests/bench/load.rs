@@ -18,6 +18,9 @@ pub const LOADER: &str = "bench-loader";
 /// As fast as a client can: more under way at a time make it no faster.
 const AT_A_TIME: usize = 16;
 
+/// The class of their Ingresses.
+pub const CLASS: &str = "nginx";
+
 /// The port of every server, where nobody listens unless it is said.
 pub const PORT: u16 = 3001;
 
@@ -47,7 +50,7 @@ impl Spec {
     pub fn server(self, name: &str, port: u16) -> Value {
         let mut spec = json!({"image": "ghcr.io/org/server:1.2.3", "port": port});
         if self == Self::Full {
-            spec["expose"] = json!({"host": format!("{name}.example.com"), "ingress": {"className": "nginx"}});
+            spec["expose"] = json!({"host": format!("{name}.example.com"), "ingress": {"className": CLASS}});
             spec["dependencies"] = json!([{"name": "cache", "image": "ghcr.io/org/cache:1.2.3",
                 "ports": [{"name": "cache", "port": 6379}]}]);
         }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use crate::drift::{self, Drift};
 use crate::field::{Field, own_address};
 use crate::floor::Floor;
-use crate::load::{self, LOADER, PORT, Silence, Spec, templates};
+use crate::ingresses::Ingresses;
+use crate::load::{self, CLASS, LOADER, PORT, Silence, Spec, templates};
 use crate::progress::progress;
 use crate::quiet::{self, Quiet};
 use crate::requests::{Count, Log, Mark, is_write};
@@ -88,6 +89,7 @@ fn least(mut child: Value) -> Option<Value> {
 
 async fn floor(plan: &Plan, children: &[Value], spec: Spec, servers: usize) -> Result<Wave> {
     let field = Field::open(None).await?;
+    let ingresses = Ingresses::of_class(&field, CLASS).await?;
     progress(&format!("the floor makes {} children of each", children.len()));
     let mut floor = Floor::start(&field, children, servers, plan.concurrency)?;
     let loader = Log::of(field.world.cluster.audit_log(), LOADER);
@@ -101,13 +103,14 @@ async fn floor(plan: &Plan, children: &[Value], spec: Spec, servers: usize) -> R
     let usage = Usage::of(floor.pid()?)?;
     let wave = with_usage(Wave::of(&loader.since(mark)?, &floor.log.since(mark)?)?, usage);
     told("the floor", &wave);
-    drop(floor);
+    drop((floor, ingresses));
     field.close().await?;
     Ok(wave)
 }
 
 async fn operator(plan: &Plan, spec: Spec, servers: usize, children: usize) -> Result<Run> {
     let field = Field::open(None).await?;
+    let ingresses = Ingresses::of_class(&field, CLASS).await?;
     // No pod that is only pretended has a conversation.
     let arguments = [&["--verification-route".to_owned(), "none".to_owned()], plan.more.as_slice()].concat();
     let mut subject = Subject::start(&field, plan.operator.clone(), arguments).await?;
@@ -130,7 +133,7 @@ async fn operator(plan: &Plan, spec: Spec, servers: usize, children: usize) -> R
     }
     progress("a restart");
     let restart = Some(restart::restart(&mut subject).await?);
-    drop(subject);
+    drop((subject, ingresses));
     field.close().await?;
     Ok(Run { spec, servers, children, floor: None, least: None, landfall, rss_start_mib, quiet, drift, restart })
 }

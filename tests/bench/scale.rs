@@ -11,6 +11,7 @@ mod support;
 mod drift;
 mod field;
 mod floor;
+mod ingresses;
 mod load;
 mod progress;
 mod quiet;
