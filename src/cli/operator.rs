@@ -104,7 +104,8 @@ async fn connect() -> anyhow::Result<(Client, Client)> {
     let mut conversations = config.clone();
     conversations.default_retry = false;
     let conversations = ClientBuilder::try_from(conversations)?.with_layer(&layer).build();
-    let client = ClientBuilder::try_from(config)?.with_layer(&Fence::default()).with_layer(&layer).build();
+    let fence = Fence::default();
+    let client = ClientBuilder::try_from((config, fence.connections()))?.with_layer(&fence).with_layer(&layer).build();
     Ok((client, conversations))
 }
 

@@ -3,12 +3,15 @@
 //! A process that stood still for a while (its machine was out of memory, its node was moved) wakes up in
 //! the midst of whatever it did, a moment before it looks at its Lease again. By then another replica may
 //! be at work. So every request that changes something is held against the time of the last renewal,
-//! before it leaves the process and before it is tried again.
+//! before it is handed to a connection and before it is tried again. What a connection was handed and has
+//! not sent when time ran out is never sent: the connection ends.
 
 use futures::future::{BoxFuture, FutureExt};
+use hyper::rt::Executor;
 use hyper::{Request, Response};
 use kube::client::Body;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, ready};
 use tokio::time::Instant;
@@ -33,6 +36,17 @@ struct WithoutLease;
 impl Fence {
     fn is_open(&self, now: Instant) -> bool {
         self.closes.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|closes| now < closes)
+    }
+
+    /// What runs the client's connections.
+    pub fn connections(&self) -> Connections {
+        Connections(self.clone())
+    }
+
+    /// Whether time has run out since something began. What begins without the Lease, to get it again, goes on.
+    fn has_closed_on(&self, began: Instant, now: Instant) -> bool {
+        let closes = *self.closes.lock().unwrap_or_else(PoisonError::into_inner);
+        closes.is_some_and(|closes| began < closes && closes <= now)
     }
 
     /// The Lease was written by a request that was sent then: nobody else takes it much earlier than that
@@ -91,6 +105,22 @@ where
     }
 }
 
+/// Runs connections, each for as long as the [`Fence`] stays open on it.
+#[derive(Clone)]
+pub struct Connections(Fence);
+
+impl Executor<Pin<Box<dyn Future<Output = ()> + Send>>> for Connections {
+    fn execute(&self, mut connection: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        let (fence, began) = (self.0.clone(), Instant::now());
+        tokio::spawn(poll_fn(move |context| {
+            if fence.has_closed_on(began, Instant::now()) {
+                return Poll::Ready(());
+            }
+            connection.as_mut().poll(context)
+        }));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +174,28 @@ mod tests {
             assert!(!passes(&fence, 200, method, DEPLOYMENT).await);
         }
         assert!(passes(&fence, 200, Method::GET, DEPLOYMENT).await, "reading harms nobody");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_connection_has_not_sent_in_time_is_never_sent() {
+        let fence = Fence::default();
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let connection = |name: &'static str, after: Duration| {
+            let sent = Arc::clone(&sent);
+            fence.connections().execute(Box::pin(async move {
+                tokio::time::sleep(after).await;
+                sent.lock().unwrap().push(name);
+            }));
+        };
+        connection("without an election", RENEWAL * 2);
+        tokio::time::sleep(RENEWAL * 3).await;
+        assert!(passes(&fence, 200, Method::PUT, LEASE).await);
+        connection("in time", RENEWAL.saturating_sub(MOMENT));
+        connection("too late", RENEWAL + MOMENT);
+        tokio::time::sleep(RENEWAL).await;
+        connection("to get the Lease again", RENEWAL);
+        tokio::time::sleep(RENEWAL * 2).await;
+        assert_eq!(*sent.lock().unwrap(), ["without an election", "in time", "to get the Lease again"]);
     }
 
     #[tokio::test(start_paused = true)]
