@@ -92,7 +92,8 @@ async fn look(cluster: &Cluster, server: &MCPServer) -> Seen {
     let selector = format!("{}={name},app.kubernetes.io/name=mcpserver", labels::INSTANCE);
     let found = pods.list(&ListParams::default().labels(&selector)).await.map(|it| it.items).unwrap_or_default();
     let mut seen = Vec::new();
-    for pod in &found {
+    // One on its way out says nothing of the server.
+    for pod in found.iter().filter(|it| it.metadata.deletion_timestamp.is_none()) {
         let mut it = pod_of(pod);
         if !it.ready {
             it.last_log_line = last_line(&pods, &it).await;
