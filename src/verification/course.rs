@@ -66,7 +66,7 @@ pub(super) struct Course {
     pub(super) lane: Lane,
     /// Of the conversation that is under way.
     pub(super) ticket: Option<u64>,
-    new_until: Instant,
+    new_from: Instant,
     /// Before, an old way or an old pod may answer a proxy.
     settled_from: Instant,
     /// There is nothing to ask for now.
@@ -83,14 +83,13 @@ pub(super) struct Course {
 
 impl Course {
     pub(super) fn new(subject: Subject, now: Instant) -> Self {
-        let new_for = if subject.door == Door::Front { NEW_FRONT } else { NEW };
         Self {
             subject: Arc::new(subject),
             verdict: None,
             due: now,
             lane: Lane::Prompt,
             ticket: None,
-            new_until: now + new_for,
+            new_from: now,
             settled_from: now,
             is_resting: false,
             failures: 0,
@@ -144,7 +143,18 @@ impl Course {
 
     /// Whether pods are so new that not everybody may know of them.
     pub(super) fn is_new(&self, now: Instant) -> bool {
-        now < self.new_until
+        now < self.new_from + if self.subject.door == Door::Front { NEW_FRONT } else { NEW }
+    }
+
+    /// From when on an answer at the front door counts. A proxy that asks for credentials itself may do so before
+    /// it has heard of the pods.
+    fn counts_from(&self, outcome: &Outcome) -> Instant {
+        match outcome {
+            Outcome::AuthRequired(_) | Outcome::AuthRequiredUnverified => {
+                self.settled_from.max(self.new_from + OLD_FRONT)
+            }
+            _ => self.settled_from,
+        }
     }
 
     /// How much to ask next.
@@ -169,8 +179,8 @@ impl Course {
                 self.failures += 1;
                 self.adopt(verdict)
             }
-            Answer::Talked(_) if self.subject.door == Door::Front && now < self.settled_from => {
-                self.due = self.settled_from;
+            Answer::Talked(report) if self.subject.door == Door::Front && now < self.counts_from(&report.outcome) => {
+                self.due = self.counts_from(&report.outcome);
                 false
             }
             Answer::Talked(report) if self.is_new(now) && may_be_lag(self.subject.door, &report.outcome) => {

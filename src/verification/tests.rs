@@ -484,6 +484,17 @@ fn another_way_to_the_same_url_is_believed_once_the_old_one_is_gone() {
 }
 
 #[test]
+fn a_proxy_that_asks_for_credentials_may_not_have_heard_of_the_pods() {
+    let began = Instant::now();
+    let later = began + Duration::from_secs(5);
+    let asks = || talked(Outcome::AuthRequiredUnverified);
+    let mut course = Course::new(front(), began);
+    assert!(!course.ended(asks(), SHORT, began) && course.due == later);
+    assert!(course.ended(asks(), SHORT, later));
+    assert!(Course::new(subject(&["a"]), began).ended(asks(), SHORT, began), "at its Service, the server says so");
+}
+
+#[test]
 fn proxies_have_their_time_to_forget_pods_that_are_gone() {
     let began = Instant::now();
     let later = began + Duration::from_secs(5);
