@@ -1,5 +1,5 @@
 //! The wiring: how the operator starts, leads and stops. Each namespace served (or all of them together) is
-//! a [`Scope`] with watches, caches and a queue of its own.
+//! a `Scope` with watches, caches and a queue of its own.
 
 mod backoff;
 mod catalog;
