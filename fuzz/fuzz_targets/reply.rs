@@ -68,7 +68,7 @@ fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) {
 }
 
 fn check_outcome(outcome: &Outcome) {
-    assert!(!outcome.reason().is_empty());
+    assert!(!outcome.reason().as_str().is_empty());
     check(&outcome.to_string(), 4096);
 }
 
