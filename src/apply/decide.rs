@@ -133,8 +133,8 @@ fn since(live: &Children<Live>, uid: &str) -> Option<Time> {
 /// would not have had to. After a start, what is seen first may be of before its first rollout.
 pub fn is_superfluous<K: Child>(object: &K, wanted: &[Arc<K>], server: &ValidatedServer) -> bool {
     let is_wanted = wanted.iter().any(|it| it.meta().name == object.meta().name);
-    let waits = K::MAY_WAIT && server.is_waiting(&object.name_any());
-    !is_wanted && !waits && object.meta().deletion_timestamp.is_none()
+    let waits = || K::MAY_WAIT && server.is_waiting(&object.name_any());
+    !is_wanted && object.meta().deletion_timestamp.is_none() && !waits()
 }
 
 /// How to remove just this object, and no other that has its name by then.

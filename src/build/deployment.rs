@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{managed, metadata_of, pod};
+use super::{metadata_of, pod};
 use crate::children::{Child, Settled};
 use crate::labels::label_selector;
 use crate::validate::{PodPlan, ValidatedServer};
@@ -14,7 +14,7 @@ impl Child for Deployment {
     fn build(server: &ValidatedServer) -> Vec<Self> {
         // Absent when the spec says nothing, so that whoever scales the Deployment owns it.
         let own = (&server.pod, server.replicas, &server.waits_for);
-        let dependencies = managed(server).filter(|it| it.pod.storage.is_none());
+        let dependencies = server.managed().filter(|it| it.pod.storage.is_none());
         let dependencies = dependencies.map(|it| (&it.pod, Some(1), &it.waits_for));
         // The server's own last: should the cluster refuse a dependency, no pod of the server is told of it.
         let all = dependencies.chain(std::iter::once(own)).filter(|(_, _, waits_for)| waits_for.is_empty());

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use crate::children::{Child, Children, Desired, Make};
 use crate::labels;
-use crate::validate::{ManagedDependency, PartName, PodPlan, ValidatedServer};
+use crate::validate::{PartName, PodPlan, ValidatedServer};
 
 /// Name of the server's container, for `podTemplate` to refer to.
 pub const SERVER_CONTAINER: &str = "server";
@@ -78,12 +78,7 @@ fn metadata_named(server: &ValidatedServer, part: &PartName, name: String) -> Ob
 
 /// The pods of every part of the server.
 fn pods(server: &ValidatedServer) -> impl Iterator<Item = &PodPlan> {
-    std::iter::once(&server.pod).chain(managed(server).map(|it| &it.pod))
-}
-
-/// The dependencies that are run with the server.
-fn managed(server: &ValidatedServer) -> impl Iterator<Item = &ManagedDependency> {
-    server.dependencies.iter().filter_map(|it| it.managed.as_ref())
+    std::iter::once(&server.pod).chain(server.managed().map(|it| &it.pod))
 }
 
 /// Metadata of a child that is the whole cluster's: nothing in a namespace can own it.

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec};
 
-use super::{listed, managed, metadata_of};
+use super::{listed, metadata_of};
 use crate::children::Child;
 use crate::labels::label_selector;
 use crate::validate::{ManagedDependency, NetworkRules, PartName, ValidatedServer};
@@ -11,7 +11,7 @@ use crate::validate::{ManagedDependency, NetworkRules, PartName, ValidatedServer
 impl Child for NetworkPolicy {
     fn build(server: &ValidatedServer) -> Vec<Self> {
         let own = policy(server, &server.pod.part, &server.network_rules);
-        let dependencies = managed(server).filter_map(|it| policy(server, &it.pod.part, &closed(it)));
+        let dependencies = server.managed().filter_map(|it| policy(server, &it.pod.part, &closed(it)));
         own.into_iter().chain(dependencies).collect()
     }
 }

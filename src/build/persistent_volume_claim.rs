@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::{filled, managed, metadata_named, secret};
+use super::{filled, metadata_named, secret};
 use crate::children::{Child, Settled};
 use crate::labels;
 use crate::presets::DataVersion;
@@ -25,7 +25,7 @@ impl Child for PersistentVolumeClaim {
 
     fn build(server: &ValidatedServer) -> Vec<Self> {
         let own = (&server.pod, None);
-        let dependencies = managed(server).map(|it| (&it.pod, secret::login(it)));
+        let dependencies = server.managed().map(|it| (&it.pod, secret::login(it)));
         let all = std::iter::once(own).chain(dependencies);
         all.filter_map(|(pod, login)| Some(claim(server, pod, pod.storage.as_ref()?, login))).collect()
     }

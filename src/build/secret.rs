@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodTemplateSpec, Secret,
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource, ResourceExt};
 
-use super::{managed, metadata_named};
+use super::metadata_named;
 use crate::children::{Child, Children, Live};
 use crate::labels;
 use crate::presets::Part;
@@ -54,7 +54,7 @@ impl Child for Secret {
             let login = it.credentials.as_ref().filter(|_| it.waits_for.is_empty());
             login.map(|login| secret(server, it, login))
         };
-        managed(server).filter_map(of).collect()
+        server.managed().filter_map(of).collect()
     }
 
     fn begin(mut self, live: &Children<Live>) -> Option<Self> {

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{MCP_PORT, filled, managed, metadata, metadata_named, metadata_of, secret};
+use super::{MCP_PORT, filled, metadata, metadata_named, metadata_of, secret};
 use crate::children::{Child, Settled};
 use crate::labels;
 use crate::validate::{ManagedDependency, PodPlan, PodPort, ValidatedServer};
@@ -19,7 +19,7 @@ impl Child for Service {
             }
             std::iter::once(service).chain(headless).collect::<Vec<_>>()
         };
-        std::iter::once(own(server)).chain(managed(server).flat_map(of_dependency)).collect()
+        std::iter::once(own(server)).chain(server.managed().flat_map(of_dependency)).collect()
     }
 
     fn settle(&mut self, live: &Self) -> Result<Settled, String> {

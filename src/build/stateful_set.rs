@@ -5,7 +5,7 @@
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 
-use super::{managed, metadata_of, pod};
+use super::{metadata_of, pod};
 use crate::children::Child;
 use crate::labels::label_selector;
 use crate::validate::{PodPlan, ValidatedServer};
@@ -14,7 +14,7 @@ impl Child for StatefulSet {
     const MAY_WAIT: bool = true;
 
     fn build(server: &ValidatedServer) -> Vec<Self> {
-        let stored = managed(server).filter(|it| it.pod.storage.is_some() && it.waits_for.is_empty());
+        let stored = server.managed().filter(|it| it.pod.storage.is_some() && it.waits_for.is_empty());
         stored.map(|it| stateful_set(server, &it.pod)).collect()
     }
 }

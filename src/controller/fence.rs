@@ -11,7 +11,6 @@ use hyper::rt::Executor;
 use hyper::{Request, Response};
 use kube::client::Body;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, ready};
 use tokio::time::Instant;
@@ -35,7 +34,7 @@ struct WithoutLease;
 
 impl Fence {
     fn is_open(&self, now: Instant) -> bool {
-        self.closes.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|closes| now < closes)
+        self.closes().is_none_or(|closes| now < closes)
     }
 
     /// What runs the client's connections.
@@ -45,8 +44,11 @@ impl Fence {
 
     /// Whether time has run out since something began. What begins without the Lease, to get it again, goes on.
     fn has_closed_on(&self, began: Instant, now: Instant) -> bool {
-        let closes = *self.closes.lock().unwrap_or_else(PoisonError::into_inner);
-        closes.is_some_and(|closes| began < closes && closes <= now)
+        self.closes().is_some_and(|closes| began < closes && closes <= now)
+    }
+
+    fn closes(&self) -> Option<Instant> {
+        *self.closes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The Lease was written by a request that was sent then: nobody else takes it much earlier than that
@@ -109,8 +111,8 @@ where
 #[derive(Clone)]
 pub struct Connections(Fence);
 
-impl Executor<Pin<Box<dyn Future<Output = ()> + Send>>> for Connections {
-    fn execute(&self, mut connection: Pin<Box<dyn Future<Output = ()> + Send>>) {
+impl Executor<BoxFuture<'static, ()>> for Connections {
+    fn execute(&self, mut connection: BoxFuture<'static, ()>) {
         let (fence, began) = (self.0.clone(), Instant::now());
         tokio::spawn(poll_fn(move |context| {
             if fence.has_closed_on(began, Instant::now()) {

@@ -146,7 +146,7 @@ impl Scope {
                         presence.served().await;
                     }
                 };
-                let changes = self.0.changes::<K>(selection, K::trim, move |event| {
+                let changes = self.0.changes::<K>(self.0.api(), selection, K::trim, move |event| {
                     K::of(&*context.applier.caches).observe(event);
                     context.references.observe(event);
                 });
@@ -165,7 +165,7 @@ impl Scope {
     fn watch_pods(&self, controller: Servers, context: &Arc<Context>) -> Servers {
         let pods = Arc::clone(&context.pods);
         let selection = self.managed::<PodView>().of(self.settings.shard);
-        let changes = self.changes(selection, |_| (), move |event| pods.observe(event));
+        let changes = self.changes(self.api(), selection, |_| (), move |event| pods.observe(event));
         controller.watches_stream(changes, |pod: PodView| {
             let (namespace, server) = NamespaceResourceScope::server_of(&pod)?;
             Some(ServerRef::new(&server).within(&namespace))
@@ -181,6 +181,7 @@ impl Scope {
         // Helm keeps its releases in Secrets: large, many, and never referred to.
         let selection = Selection::from(paged().fields("type!=helm.sh/release.v1")).of(self.settings.shard);
         let changes = self.changes(
+            self.api(),
             selection,
             |_| (),
             move |event| {
@@ -237,7 +238,7 @@ impl Scope {
             }
         };
         let api = K::Scope::api(self.client.clone(), None);
-        let changes = self.changes_of(api, everything(), |_| (), note);
+        let changes = self.changes(api, everything(), |_| (), note);
         // A gateway counts its routes in its status: that alone concerns nobody. One that is gone has
         // no content, whatever was seen of it last.
         let (there, mut seen) = (Arc::clone(context), HashMap::new());
@@ -256,20 +257,8 @@ impl Scope {
         controller.watches_stream(changes, move |it: K| concerned_by(&of, &[target(&it)]))
     }
 
-    /// Changes of a kind in what is served, each noted in a cache before it triggers anything.
+    /// Changes of a kind, each noted in a cache before it triggers anything.
     fn changes<K>(
-        &self,
-        selection: Selection,
-        trim: fn(&mut K),
-        note: impl Fn(&watcher::Event<K>) + Send + 'static,
-    ) -> impl Stream<Item = watcher::Result<K>> + Send + 'static
-    where
-        K: Resource<DynamicType = (), Scope: Reach> + Clone + Debug + DeserializeOwned + Send + 'static,
-    {
-        self.changes_of(self.api(), selection, trim, note)
-    }
-
-    fn changes_of<K>(
         &self,
         api: Api<Lean<K>>,
         selection: Selection,

@@ -84,10 +84,14 @@ pub struct ValidatedServer {
 }
 
 impl ValidatedServer {
+    /// The dependencies that are run with the server.
+    pub fn managed(&self) -> impl Iterator<Item = &ManagedDependency> {
+        self.dependencies.iter().filter_map(|it| it.managed.as_ref())
+    }
+
     /// Whether a workload of this name is yet to be made, when what it depends on is ready.
     pub fn is_waiting(&self, workload: &str) -> bool {
-        let managed = self.dependencies.iter().filter_map(|it| it.managed.as_ref());
-        let parts = managed.map(|it| (&it.pod.part, &it.waits_for)).chain([(&self.pod.part, &self.waits_for)]);
+        let parts = self.managed().map(|it| (&it.pod.part, &it.waits_for)).chain([(&self.pod.part, &self.waits_for)]);
         parts.filter(|(_, waits_for)| !waits_for.is_empty()).any(|(part, _)| part.to_string() == workload)
     }
 }

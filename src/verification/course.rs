@@ -102,13 +102,15 @@ impl Course {
     /// Takes in what is to be verified now; says whether that is due at once.
     pub(super) fn want(&mut self, subject: Subject, now: Instant) -> bool {
         let has_old = subject.is_led_another_way(&self.subject) || self.subject.has_new_pods(&subject);
-        let settled_from = if has_old { now + OLD_FRONT } else { self.settled_from };
+        if has_old {
+            self.settled_from = now + OLD_FRONT;
+        }
+        let settled_from = self.settled_from;
         if self.is_resting || subject.is_another(&self.subject) {
             *self = Self { settled_from, ..Self::new(subject, now) };
             return true;
         }
         let is_due = subject.has_new_pods(&self.subject);
-        self.settled_from = settled_from;
         if is_due {
             let verdict = self.verdict.take();
             *self = Self { verdict, settled_from, ..Self::new(subject, now) };
@@ -125,8 +127,8 @@ impl Course {
     }
 
     /// Puts that off.
-    pub(super) fn settle_from(&mut self, time: Option<Instant>) {
-        self.settled_from = time.map_or(self.settled_from, |it| it.max(self.settled_from));
+    pub(super) fn settle_from(&mut self, time: Instant) {
+        self.settled_from = self.settled_from.max(time);
     }
 
     /// Has nothing to ask for a while, and forgets what is known.

@@ -56,7 +56,9 @@ impl Schedule {
 
     /// Notes what is to be verified. Gives what is known, and whether something is due at once.
     pub(super) fn want(&mut self, uid: &str, subject: Subject, now: Instant) -> (Option<Arc<Verdict>>, bool) {
-        let pods_settle = self.courses.get(&(uid.to_owned(), Door::Service)).map(Course::settled_from);
+        // Which pods have gone, the course at the Service knows also where the way in is new.
+        let service = (subject.door == Door::Front).then(|| (uid.to_owned(), Door::Service));
+        let pods_settle = service.and_then(|it| self.courses.get(&it)).map(Course::settled_from);
         let key = (uid.to_owned(), subject.door);
         let (course, is_due) = match self.courses.entry(key) {
             Entry::Vacant(entry) => (entry.insert(Course::new(subject, now)), true),
@@ -66,8 +68,9 @@ impl Schedule {
                 (course, is_due)
             }
         };
-        // Which pods have gone, the course at the Service knows also where the way in is new.
-        course.settle_from(pods_settle);
+        if let Some(time) = pods_settle {
+            course.settle_from(time);
+        }
         (course.verdict.clone(), is_due)
     }
 

@@ -11,7 +11,7 @@ use crate::support::{Space, World, client};
 const NODES: usize = 10;
 
 /// Where nobody answers: the addresses of documentation.
-const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// A fresh control plane with the namespace in which the servers are.
 pub struct Field {

@@ -9,7 +9,7 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::field::Field;
+use crate::field::{Field, NOBODY};
 
 /// Who gives addresses, in the audit log.
 const CONTROLLER: &str = "bench-ingresses";
@@ -51,7 +51,7 @@ async fn admit_all(client: Client) -> Result<()> {
     let admit = |ingress: Ingress| {
         let api = api.clone();
         async move {
-            let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.2"}]}}});
+            let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": NOBODY}]}}});
             api.patch_status(&ingress.name_any(), &PatchParams::default(), &Patch::Merge(&status)).await?;
             anyhow::Ok(())
         }
