@@ -56,7 +56,7 @@ soak: requirements ## Random changes for half an hour: memory, tasks and watches
 faults: requirements ## Kills the operator around each write, before and after, and runs 520 scenarios with faults of all kinds; tests have a part of it.
 	@LANDFALL_FAULTS=all cargo test --quiet --locked --test faults
 
-fuzz: ## Feeds the readers of specs, replies and imports with anything, a minute each. SECONDS=600: longer. Needs nightly.
+fuzz: ## Feeds the readers of specs, replies and imports with anything, side by side for a minute. SECONDS=600: longer.
 	@tests/fuzz $(SECONDS)
 
 lint: ## Formatting, clippy, licences and sources, generated files.

@@ -1,4 +1,4 @@
-//! What others run MCP servers with, as anybody may have written it: `cargo +nightly fuzz run import`.
+//! What others run MCP servers with, as anybody may have written it: `make fuzz`.
 //!
 //! Every file that the input names holds what the input holds.
 

@@ -1,4 +1,4 @@
-//! The probe's readers of replies, fed with anything: `cargo +nightly fuzz run reply`.
+//! The probe's readers of replies, fed with anything: `make fuzz`.
 //!
 //! Of the input, the first byte chooses status and headers, the second how an event
 //! stream is cut into pieces, and the rest is the body.

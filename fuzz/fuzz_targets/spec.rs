@@ -1,5 +1,5 @@
 //! The way from a resource as anybody may have stored it to what is made of it:
-//! `cargo +nightly fuzz run spec`.
+//! `make fuzz`.
 //!
 //! Of the input, the first byte chooses what administrators have decided, and the rest is JSON: an
 //! `MCPServer`, or just its spec.
