@@ -72,6 +72,8 @@ struct Entry<F> {
     /// A change of its labels or owner can move an object.
     group: Arc<str>,
     version: Option<u64>,
+    /// Whether it is as an answer to a request of ours had it.
+    is_ours: bool,
     form: F,
 }
 
@@ -96,7 +98,7 @@ impl<K: Resource, F: Form<K>> Cache<K, F> {
             watcher::Event::Init => state.listed.clear(),
             watcher::Event::InitApply(object) => {
                 state.listed.insert(key(object));
-                self.insert(&mut state, object);
+                self.insert(&mut state, object, false);
             }
             watcher::Event::InitDone => {
                 let listed = std::mem::take(&mut state.listed);
@@ -106,7 +108,7 @@ impl<K: Resource, F: Form<K>> Cache<K, F> {
                 }
                 state.synced = true;
             }
-            watcher::Event::Apply(object) => self.insert(&mut state, object),
+            watcher::Event::Apply(object) => self.insert(&mut state, object, false),
             watcher::Event::Delete(object) => {
                 if !state.is_newer_than(object) {
                     state.remove(&key(object));
@@ -121,8 +123,14 @@ impl<K: Resource, F: Form<K>> Cache<K, F> {
     pub fn wrote(&self, object: &K) {
         let mut state = self.write();
         if version(object).is_none_or(|it| it > state.shown) {
-            self.insert(&mut state, object);
+            self.insert(&mut state, object, true);
         }
+    }
+
+    /// Whether a watch that shows `object` tells no more than what [`Self::wrote`] took in.
+    pub fn is_echo(&self, object: &K) -> bool {
+        let state = self.read();
+        state.objects.get(&key(object)).is_some_and(|it| it.is_ours && it.version >= version(object))
     }
 
     /// One object.
@@ -138,10 +146,21 @@ impl<K: Resource, F: Form<K>> Cache<K, F> {
         self.read().objects.contains_key(&key(object))
     }
 
+    /// Whether a group has any object.
+    pub fn has_group(&self, group: &str) -> bool {
+        self.read().groups.contains_key(group)
+    }
+
     /// All objects of a group, by name.
     pub fn group(&self, group: &str) -> Vec<Arc<K>> {
+        self.named(group, |_| true)
+    }
+
+    /// The objects of a group whose name `fits`.
+    pub fn named(&self, group: &str, fits: impl Fn(&str) -> bool) -> Vec<Arc<K>> {
         let state = self.read();
-        state.groups.get(group).into_iter().flatten().filter_map(|key| state.object(key)).collect()
+        let keys = state.groups.get(group).into_iter().flatten();
+        keys.filter(|key| fits(&key.0)).filter_map(|key| state.object(key)).collect()
     }
 
     /// All objects, by group and name.
@@ -157,7 +176,7 @@ impl<K: Resource, F: Form<K>> Cache<K, F> {
         self.read().synced
     }
 
-    fn insert(&self, state: &mut State<F>, object: &K) {
+    fn insert(&self, state: &mut State<F>, object: &K, is_answer: bool) {
         if state.is_newer_than(object) {
             return;
         }
@@ -165,10 +184,13 @@ impl<K: Resource, F: Form<K>> Cache<K, F> {
         let Some(group) = (self.group_of)(object) else { return state.remove(&key) };
         let (version, form) = (version(object), F::of(object));
         match state.objects.get_mut(&key) {
-            Some(entry) if *entry.group == *group => (entry.version, entry.form) = (version, form),
+            Some(entry) if *entry.group == *group => {
+                entry.is_ours = is_answer || entry.is_ours && entry.version == version;
+                (entry.version, entry.form) = (version, form);
+            }
             _ => {
                 state.remove(&key);
-                state.add(Arc::new(key), Entry { group: group.into(), version, form });
+                state.add(Arc::new(key), Entry { group: group.into(), version, is_ours: is_answer, form });
             }
         }
     }
@@ -300,6 +322,24 @@ mod tests {
         assert!(names(&cache, "u1").is_empty());
         cache.wrote(&object("it", "u1", "12"));
         assert_eq!(names(&cache, "u1"), ["it"]);
+    }
+
+    #[test]
+    fn only_what_a_write_of_ours_made_is_an_echo() {
+        let cache: Cache<ConfigMap> = Cache::new(owner_uid);
+        let is_echo = |version: &str| {
+            let object = object("it", "u1", version);
+            cache.observe(&Event::Apply(object.clone()));
+            cache.is_echo(&object)
+        };
+        assert!(!is_echo("9"), "somebody else's");
+        cache.wrote(&object("it", "u1", "11"));
+        assert!(is_echo("10"), "overtaken by our write, whose answer had it");
+        assert!(is_echo("11") && is_echo("11"));
+        assert!(!is_echo("12"));
+        cache.wrote(&object("it", "u1", "14"));
+        cache.observe(&Event::Delete(object("it", "u1", "15")));
+        assert!(!cache.is_echo(&object("it", "u1", "15")), "it is gone");
     }
 
     #[test]

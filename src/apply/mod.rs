@@ -26,7 +26,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::{FIELD_MANAGER, MCPServer};
-use crate::children::{Child, Children, Desired, Live, Step};
+use crate::children::{Child, Children, Desired, Live, Make, Nothing, Step};
 use crate::lean::Lean;
 use crate::metrics::Metrics;
 use crate::reach::Reach;
@@ -58,6 +58,19 @@ impl Applier {
         let children = Box::pin(desired.try_each(&mut Write(&mut pass))).await?;
         let children = children.try_each(&mut Prune(&mut pass)).await?;
         Ok(Applied { children, pending: pass.pending })
+    }
+
+    /// Whether anything of the server with this uid is known to exist.
+    pub fn has_any_of(&self, uid: &str) -> bool {
+        struct HasAny<'a>(&'a Children<Caches>, &'a str, bool);
+        impl Make<Nothing> for HasAny<'_> {
+            fn make<K: Child>(&mut self) {
+                self.2 |= K::of(self.0).has_group(self.1);
+            }
+        }
+        let mut any = HasAny(&self.caches, uid, false);
+        Children::<Nothing>::from_each(&mut any);
+        any.2
     }
 
     async fn delete<K: Child>(&self, object: &K) -> Result<(), ApplyError> {
@@ -107,7 +120,7 @@ impl Step<Live, Live> for Prune<'_, '_> {
     type Error = ApplyError;
 
     async fn step<K: Child>(&mut self, wanted: Vec<Arc<K>>) -> Result<Vec<Arc<K>>, ApplyError> {
-        for object in self.0.seen().removable::<K>() {
+        for object in self.0.seen().removable(&wanted) {
             if is_superfluous(&*object, &wanted, self.0.server) {
                 self.0.remove(&*object).await?;
             }

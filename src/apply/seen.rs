@@ -51,10 +51,10 @@ impl Seen<'_> {
         Children::from_each(&mut All(*self))
     }
 
-    /// What the server has and may lose: not what may outlive it.
-    pub fn removable<K: Child>(&self) -> Vec<Arc<K>> {
-        let cache = K::of(self.caches);
-        if K::Scope::IS_CLUSTER_WIDE { cache.group(&self.outlived()) } else { cache.group(&self.server.owner.uid) }
+    /// What the server has beyond `wanted` and may lose: not what may outlive it.
+    pub fn removable<K: Child>(&self, wanted: &[Arc<K>]) -> Vec<Arc<K>> {
+        let group = if K::Scope::IS_CLUSTER_WIDE { &self.outlived() } else { &self.server.owner.uid };
+        K::of(self.caches).named(group, |name| !wanted.iter().any(|it| it.meta().name.as_deref() == Some(name)))
     }
 
     fn outlived(&self) -> String {

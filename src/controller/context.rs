@@ -10,6 +10,9 @@ use super::backoff::Backoff;
 use super::front::FrontCache;
 use super::references::ReferenceCache;
 use super::report::Reporter;
+use super::scope::ServerRef;
+use super::stored::StoredServer;
+use super::turns::{Line, Turn, Turns};
 use crate::api::MCPServer;
 use crate::apply::{Applier, NewCaches};
 use crate::cache::{Cache, group_of_server};
@@ -31,6 +34,7 @@ pub(super) struct Context {
     pub(super) metrics: Arc<Metrics>,
     pub(super) platform: Platform,
     pub(super) client: Client,
+    pub(super) turns: Arc<Turns>,
     /// Until when the report of a server is put off, by uid.
     put_off: Mutex<HashMap<String, Instant>>,
 }
@@ -42,6 +46,7 @@ impl Context {
         platform: Platform,
         verifier: Arc<Verifier>,
         front: FrontCache,
+        turns: Turns,
     ) -> Self {
         let caches = Arc::new(Children::from_each(&mut NewCaches));
         Self {
@@ -59,6 +64,7 @@ impl Context {
             metrics,
             platform,
             client,
+            turns: Arc::new(turns),
             put_off: Mutex::default(),
         }
     }
@@ -77,6 +83,12 @@ impl Context {
         let mut children = Synced(self, true);
         Children::<Nothing>::from_each(&mut children);
         children.1 && self.pods.is_synced() && self.references.is_synced()
+    }
+
+    /// A worker for a pass over `server`; if there is none, the pass is called when it is its turn.
+    pub(super) fn turn(&self, server: &StoredServer) -> Option<Turn> {
+        let is_known = self.applier.has_any_of(&server.uid().unwrap_or_default());
+        self.turns.take(ServerRef::from_obj(server), if is_known { Line::Known } else { Line::Newcomers })
     }
 
     pub(super) fn pods_of(&self, server: &MCPServer) -> Vec<Arc<PodView>> {

@@ -20,6 +20,7 @@ mod routes;
 mod scope;
 mod selection;
 mod stored;
+mod turns;
 
 pub use fence::Fence;
 pub use health::{Health, serve};

@@ -53,6 +53,7 @@ pub(super) async fn reconcile(object: Arc<StoredServer>, context: Arc<Context>) 
     if !context.is_synced() {
         return Ok(Action::requeue(CATCH_UP));
     }
+    let Some(_turn) = context.turn(&object) else { return Ok(Action::await_change()) };
     let began = Instant::now();
     let pass = async {
         match object.read() {

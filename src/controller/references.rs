@@ -122,11 +122,15 @@ impl ReferenceCache {
         let objects = references.wanted().iter();
         let objects = objects.map(|it| Target::Object(it.source, (namespace.clone(), it.name.clone())));
         self.remember(server, objects.chain(targets));
-        references.with_workloads(self.workloads(server)).with_front(front)
+        let workloads = self.workloads(server, &references);
+        references.with_workloads(workloads).with_front(front)
     }
 
-    /// The workloads that the server has.
-    fn workloads(&self, server: &MCPServer) -> BTreeMap<String, Running> {
+    /// The workloads of a server whose spec has something that they may lack or wait for.
+    fn workloads(&self, server: &MCPServer, references: &References) -> BTreeMap<String, Running> {
+        if references.wanted().is_empty() && server.spec.dependencies.is_empty() {
+            return BTreeMap::new();
+        }
         let uid = server.uid().unwrap_or_default();
         let deployments = self.children.deployments.group(&uid).into_iter().map(|it| {
             let ready = it.status.as_ref().and_then(|it| it.ready_replicas);

@@ -30,6 +30,7 @@ use super::references::{self, Target};
 use super::routes;
 use super::selection::{Selection, everything, paged};
 use super::stored::StoredServer;
+use super::turns::Turns;
 use super::{finalizer, reconcile};
 use crate::api::MCPServer;
 use crate::cache::{Cache, Whole, owner};
@@ -43,7 +44,10 @@ use crate::settings::{Platform, Settings};
 use crate::verification::{Network, Verifier};
 
 type Servers = Controller<StoredServer>;
-type ServerRef = ObjectRef<StoredServer>;
+pub(super) type ServerRef = ObjectRef<StoredServer>;
+
+/// Passes that may ask for a turn while every worker is busy: that takes no time.
+const ASKING: u16 = 4;
 
 /// One namespace that is served, or all of them.
 pub(super) struct Scope {
@@ -66,7 +70,9 @@ impl Scope {
         let verifier = Arc::new(verifier);
         let verifying = Arc::clone(&verifier);
         let front = FrontCache::new(self.platform.clone(), self.settings.watches_classes(), self.gateway_api.clone());
-        let context = Arc::new(Context::new(self.client.clone(), metrics, self.platform.clone(), verifier, front));
+        let (turns, called) = Turns::new(self.settings.concurrency);
+        let context = Context::new(self.client.clone(), metrics, self.platform.clone(), verifier, front, turns);
+        let context = Arc::new(context);
         let checked = Arc::clone(&context);
         self.health.add_check(move || checked.is_synced());
         let controller = self.watch_servers(&context);
@@ -81,18 +87,20 @@ impl Scope {
         });
         let controller = controller.reconcile_all_on(losses);
         let controller = controller.reconcile_on(news.map(|name| reference(&name)));
+        let controller = controller.reconcile_on(called);
         let stopping = shutdown.clone();
         let reconciling = controller
-            .with_config(controller::Config::default().concurrency(self.settings.concurrency))
+            .with_config(controller::Config::default().concurrency(self.settings.concurrency.saturating_add(ASKING)))
             .graceful_shutdown_on(shutdown.clone())
             .run(reconcile::reconcile, reconcile::on_error, Arc::clone(&context))
             .for_each_concurrent(None, |result| {
                 let (context, stopping) = (Arc::clone(&context), shutdown.clone());
                 async move {
                     let Err(controller::Error::ObjectNotFound(server)) = result else { return };
-                    let namespace = server.namespace.unwrap_or_default();
+                    let name = (server.namespace.unwrap_or_default(), server.name);
+                    context.turns.miss(&reference(&name));
                     tokio::select! {
-                        () = finalizer::clean_up_after(&namespace, &server.name, &context) => {}
+                        () = finalizer::clean_up_after(&name.0, &name.1, &context) => {}
                         () = stopping => {}
                     }
                 }
@@ -151,8 +159,11 @@ impl Scope {
                     context.references.observe(event);
                 });
                 let changes = known.map(|()| changes).flatten_stream();
-                let concerned =
-                    move |child: K| server_of(&child).into_iter().chain(concerned_by(&of, &targets_of(&child)));
+                let concerned = move |child: K| {
+                    let is_echo = K::of(&*of.applier.caches).is_echo(&child);
+                    let own = server_of(&child).filter(|_| !is_echo);
+                    own.into_iter().chain(concerned_by(&of, &targets_of(&child)))
+                };
                 self.2.push(Box::new(move |controller| controller.watches_stream(changes, concerned)));
             }
         }
