@@ -53,7 +53,7 @@ bench-pure: ## Measures what the pure steps of a pass cost, in allocations and i
 soak: requirements ## Random changes for half an hour: memory, tasks and watches have to stay as they are. MINUTES=5 SEED=7: others.
 	@LANDFALL_SOAK=$(MINUTES) LANDFALL_SEED=$(SEED) cargo test --quiet --locked --test apiserver
 
-faults: requirements ## Kills the operator around each write, before and after, and runs 520 scenarios with faults of all kinds; tests have a part of it.
+faults: requirements ## Kills the operator around each write, before and after, and runs 2,000 scenarios with faults of all kinds; tests have a part of it.
 	@LANDFALL_FAULTS=all cargo test --quiet --locked --test faults
 
 fuzz: ## Feeds the readers of specs, replies and imports with anything, side by side for a minute. SECONDS=600: longer.

@@ -9,6 +9,8 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource};
 use serde_json::Value;
+use std::collections::HashSet;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use super::health::Health;
@@ -27,6 +29,13 @@ const NEWS_AFTER: Duration = Duration::from_secs(6);
 
 /// More fields than these are only counted.
 const MOST_NAMED: usize = 5;
+
+/// The fields that this program knows, each after the one that it is in. The schema that they are read from is
+/// much larger, and takes as long to make as everything else that an operator does before its first request.
+static KNOWN: LazyLock<Result<Vec<String>, String>> = LazyLock::new(|| {
+    let crd = mcpserver_crd().and_then(serde_json::to_value).map_err(|error| error.to_string())?;
+    Ok(fields(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]))
+});
 
 /// What keeps the operator from its work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,9 +76,9 @@ fn named(fields: &[String]) -> String {
 
 /// Waits; meanwhile the log, `/readyz` and an event say for what.
 pub(super) async fn wait(client: &Client, settings: &Settings, health: &Health) -> anyhow::Result<()> {
-    let known = serde_json::to_value(mcpserver_crd()?)?["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
+    let known = KNOWN.as_deref().map_err(|error| anyhow::anyhow!("{error}"))?;
     let (mut told, mut seen) = (None, None);
-    while let Some(problem) = look(client, &known).await {
+    while let Some(problem) = look(client, known).await {
         health.wait_for(Some(problem.to_string()));
         let since = match &seen {
             Some((same, since)) if *same == problem => *since,
@@ -90,12 +99,12 @@ pub(super) async fn wait(client: &Client, settings: &Settings, health: &Health) 
 }
 
 /// What is wrong with the resource that the cluster has, in a sentence.
-pub async fn resource_problem(client: &Client) -> serde_json::Result<Option<String>> {
-    let known = serde_json::to_value(mcpserver_crd()?)?["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
-    Ok(look(client, &known).await.map(|problem| problem.to_string()))
+pub async fn resource_problem(client: &Client) -> anyhow::Result<Option<String>> {
+    let known = KNOWN.as_deref().map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(look(client, known).await.map(|problem| problem.to_string()))
 }
 
-async fn look(client: &Client, known: &Value) -> Option<Problem> {
+async fn look(client: &Client, known: &[String]) -> Option<Problem> {
     let (group, version) = (MCPServer::group(&()), MCPServer::version(&()));
     let request = Request::get(format!("/openapi/v3/apis/{group}/{version}")).body(Vec::new());
     let request = match request {
@@ -113,31 +122,40 @@ async fn look(client: &Client, known: &Value) -> Option<Problem> {
     }
 }
 
-fn judge(known: &Value, document: &Value) -> Option<Problem> {
+fn judge(known: &[String], document: &Value) -> Option<Problem> {
     let schemas = document["components"]["schemas"].as_object();
     let is_ours = |name: &&String| name.ends_with(&format!(".{}", MCPServer::kind(&())));
     let name = schemas.and_then(|schemas| schemas.keys().find(is_ours));
     let Some(name) = name else { return Some(Problem::Missing) };
-    let installed = &document["components"]["schemas"][name];
-    let mut lacking = Vec::new();
-    for part in ["spec", "status"] {
-        compare(&known["properties"][part], &installed["properties"][part], part, &mut lacking);
+    let installed: HashSet<_> = fields(&document["components"]["schemas"][name]).into_iter().collect();
+    let mut lacking: Vec<String> = Vec::new();
+    for field in known.iter().filter(|it| !installed.contains(*it)) {
+        let within = lacking.last().and_then(|last| field.strip_prefix(last.as_str()));
+        if within.is_none_or(|it| !it.starts_with(['.', '['])) {
+            lacking.push(field.clone());
+        }
     }
     (!lacking.is_empty()).then_some(Problem::Older(lacking))
 }
 
-/// Adds the fields of `known` that `installed` does not have, without those within them.
-fn compare(known: &Value, installed: &Value, path: &str, lacking: &mut Vec<String>) {
-    for (name, field) in known["properties"].as_object().into_iter().flatten() {
+/// The paths of all fields, each after the one that it is in.
+fn fields(schema: &Value) -> Vec<String> {
+    let mut paths = Vec::new();
+    for part in ["spec", "status"] {
+        add_fields(&schema["properties"][part], part, &mut paths);
+    }
+    paths
+}
+
+fn add_fields(schema: &Value, path: &str, paths: &mut Vec<String>) {
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}.{name}");
-        match installed["properties"].get(name) {
-            Some(installed) => compare(field, installed, &path, lacking),
-            None => lacking.push(path),
-        }
+        paths.push(path.clone());
+        add_fields(field, &path, paths);
     }
     for (inner, mark) in [("items", "[]"), ("additionalProperties", ".*")] {
-        if known[inner].is_object() {
-            compare(&known[inner], &installed[inner], &format!("{path}{mark}"), lacking);
+        if schema[inner].is_object() {
+            add_fields(&schema[inner], &format!("{path}{mark}"), paths);
         }
     }
 }
@@ -170,9 +188,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn known() -> Value {
+    fn schema() -> Value {
         let crd = serde_json::to_value(mcpserver_crd().expect("a CRD")).expect("JSON");
         crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
+    }
+
+    fn known() -> &'static [String] {
+        KNOWN.as_deref().expect("a CRD")
     }
 
     fn document(schema: &Value) -> Value {
@@ -181,30 +203,30 @@ mod tests {
 
     #[test]
     fn the_resource_of_this_version_or_a_later_one_fits() {
-        let mut installed = known();
-        assert_eq!(judge(&known(), &document(&installed)), None);
+        let mut installed = schema();
+        assert_eq!(judge(known(), &document(&installed)), None);
         installed["properties"]["spec"]["properties"]["future"] = json!({"type": "string"});
-        assert_eq!(judge(&known(), &document(&installed)), None);
+        assert_eq!(judge(known(), &document(&installed)), None);
     }
 
     #[test]
     fn each_field_that_is_not_there_is_named_at_any_depth() {
-        let mut installed = known();
+        let mut installed = schema();
         let spec = &mut installed["properties"]["spec"]["properties"];
         spec.as_object_mut().expect("fields").remove("storage");
         let env = spec["env"]["items"]["properties"].as_object_mut().expect("fields");
         env.remove("valueFrom");
         let fields = vec!["spec.env[].valueFrom".to_owned(), "spec.storage".to_owned()];
-        let problem = judge(&known(), &document(&installed));
+        let problem = judge(known(), &document(&installed));
         assert_eq!(problem, Some(Problem::Older(fields)));
         assert!(problem.is_some_and(|it| it.to_string().contains("lacks spec.env[].valueFrom, spec.storage. Upgrade")));
     }
 
     #[test]
     fn many_fields_are_counted() {
-        let problem = judge(&known(), &document(&json!({"properties": {}}))).expect("older");
+        let problem = judge(known(), &document(&json!({"properties": {}}))).expect("older");
         assert!(problem.to_string().contains("spec.affinity"), "{problem}");
         assert!(problem.to_string().contains(" more. Upgrade"), "{problem}");
-        assert_eq!(judge(&known(), &json!({})), Some(Problem::Missing));
+        assert_eq!(judge(known(), &json!({})), Some(Problem::Missing));
     }
 }

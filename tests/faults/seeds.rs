@@ -14,11 +14,11 @@ use crate::support::World;
 /// One seed, or `FIRST-LAST`, in place of those of every day.
 const ONLY: &str = "LANDFALL_FAULT_SEED";
 
-/// How many each scenario has.
-const EACH: u64 = 52;
+/// How many each scenario has where all are asked for.
+const EACH: u64 = 200;
 
 /// How many of them are run every day.
-const EACH_DAY: u64 = 6;
+const EACH_DAY: u64 = 52;
 
 /// Runs a scenario under each of its seeds.
 pub async fn all(world: &World, scenario: &'static str) -> Result<()> {

@@ -18,22 +18,22 @@ const INCIDENTAL: [&str; 3] =
 
 impl State {
     pub fn of(namespace: &str, account: &Account) -> Self {
-        let mut state = BTreeMap::new();
-        let mut pods = BTreeMap::<String, u64>::new();
-        for ((kind, name), object) in &account.objects {
-            match (kind.as_str(), name.as_str()) {
-                // Every namespace has them.
-                ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt") => {}
-                ("Pod", _) => *pods.entry(pod(object)).or_default() += 1,
-                _ => {
+        let object = |(name, found): (String, Found)| {
+            let value = match found {
+                Found::Pods(count) => count.into(),
+                Found::Object(kind, object) => {
                     let text = essence(kind, Value::clone(object), account).to_string().replace(namespace, "NAMESPACE");
-                    let name = name.replace(namespace, "NAMESPACE");
-                    state.insert(format!("{kind} {name}"), serde_json::from_str(&text).unwrap_or_default());
+                    serde_json::from_str(&text).unwrap_or_default()
                 }
-            }
-        }
-        state.extend(pods.into_iter().map(|(pod, count)| (format!("Pods {pod}"), count.into())));
-        Self(state)
+            };
+            (name, value)
+        };
+        Self(found(namespace, account).into_iter().map(object).collect())
+    }
+
+    /// Whether something is missing or too much: much sooner said than what differs.
+    pub fn has_other_names(&self, namespace: &str, account: &Account) -> bool {
+        !found(namespace, account).keys().eq(self.0.keys())
     }
 
     /// Whether the cluster's own controllers still have something to do: to collect what has no owner any
@@ -73,8 +73,36 @@ impl State {
     }
 }
 
+/// What has a name of its own in a state.
+enum Found<'a> {
+    Object(&'a str, &'a Value),
+    /// So many of a sort.
+    Pods(u64),
+}
+
+fn found<'a>(namespace: &str, account: &'a Account) -> BTreeMap<String, Found<'a>> {
+    let mut all = BTreeMap::new();
+    for ((kind, name), object) in &account.objects {
+        match (kind.as_str(), name.as_str()) {
+            // Every namespace has them.
+            ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt") => {}
+            ("Pod", _) => {
+                if let Found::Pods(count) = all.entry(format!("Pods {}", pod(object))).or_insert(Found::Pods(0)) {
+                    *count += 1;
+                }
+            }
+            _ => {
+                let name = name.replace(namespace, "NAMESPACE");
+                all.insert(format!("{kind} {name}"), Found::Object(kind, object));
+            }
+        }
+    }
+    all
+}
+
 fn compare(path: &str, found: &Value, expected: &Value, lines: &mut Vec<String>) {
     match (found, expected) {
+        _ if found == expected => {}
         (Value::Object(a), Value::Object(b)) => {
             let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
             for key in keys {
@@ -87,8 +115,7 @@ fn compare(path: &str, found: &Value, expected: &Value, lines: &mut Vec<String>)
                 compare(&format!("{path}[{index}]"), a, b, lines);
             }
         }
-        _ if found != expected => lines.push(format!("{path} is {found} instead of {expected}")),
-        _ => {}
+        _ => lines.push(format!("{path} is {found} instead of {expected}")),
     }
 }
 
