@@ -81,8 +81,9 @@ impl Applier {
         self.metrics.child_write(&K::kind(&()), "delete", result.is_ok());
         match result {
             Ok(_) => Ok(()),
-            // Gone already, or replaced by an object that is not the one we saw.
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            // A conflict says that it is another object than the one that was seen, or just that others wrote, too:
+            // the next pass sees which.
             Err(error) => Err(ApplyError::new::<K>("delete", &name, error)),
         }
     }

@@ -7,9 +7,11 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource, ResourceExt};
 use serde_json::json;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::stored::StoredServer;
 use crate::api::conditions::Reason;
 use crate::api::{MCPServer, MCPServerStatus, STATUS_MANAGER};
 use crate::cache::version;
@@ -69,12 +71,14 @@ pub(super) struct Reporter {
     metrics: Arc<Metrics>,
     /// Resource version of the last write to each server, by uid, until the watch has shown it.
     written: Mutex<HashMap<String, u64>>,
+    /// What the last status was about and says, by uid of the server: its generation and a hash.
+    told: Mutex<HashMap<String, (Option<i64>, u64)>>,
 }
 
 impl Reporter {
     pub(super) fn new(client: Client, metrics: Arc<Metrics>) -> Self {
         let recorder = Recorder::new(client.clone(), "landfall.dev/operator".into());
-        Self { client, recorder, metrics, written: Mutex::default() }
+        Self { client, recorder, metrics, written: Mutex::default(), told: Mutex::default() }
     }
 
     /// Whether the watch has yet to show our own last write: what is cached of `server` is older
@@ -102,6 +106,19 @@ impl Reporter {
     /// Forgets a server that is gone.
     pub(super) fn forget(&self, uid: &str) {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.told().remove(uid);
+    }
+
+    /// Whether a server has the status that this process gave it last. Another one is news: of somebody who edits
+    /// it, or of a leader that wrote its last when it was no longer one.
+    pub(super) fn has_told(&self, server: &StoredServer) -> bool {
+        let uid = server.uid().unwrap_or_default();
+        let now = server.status().map(|status| (server.meta().generation, hash(&status)));
+        now.is_some_and(|now| self.told().get(&uid) == Some(&now))
+    }
+
+    fn told(&self) -> MutexGuard<'_, HashMap<String, (Option<i64>, u64)>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes `next` the status of the server.
@@ -118,6 +135,8 @@ impl Reporter {
             self.client.clone(),
             &server.namespace().unwrap_or_default(),
         );
+        // Before it is written: the watch may be quicker than the answer.
+        self.told().insert(server.uid().unwrap_or_default(), (server.metadata.generation, hash(next)));
         let params = PatchParams::apply(STATUS_MANAGER).force();
         let result = api.patch_status(&server.name_any(), &params, &Patch::Apply(&manifest)).await;
         self.metrics.status_write(result.is_ok());
@@ -136,6 +155,12 @@ impl Reporter {
             tracing::warn!(server = %server.name_any(), reason = %event.reason, "the event was not published: {published:?}");
         }
     }
+}
+
+fn hash(status: &MCPServerStatus) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(status).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// An event when trouble begins, changes or ends. A server that comes up as it should makes none:

@@ -10,7 +10,7 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::api::Api;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher;
-use kube::runtime::{Controller, PredicateConfig, WatchStreamExt, controller, predicates};
+use kube::runtime::{Controller, Predicate, PredicateConfig, WatchStreamExt, controller, predicates};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -109,10 +109,10 @@ impl Scope {
         Ok(())
     }
 
-    /// The servers themselves. Changes of the status alone, which are our own, trigger nothing.
+    /// The servers themselves. The statuses that this process writes trigger nothing.
     fn watch_servers(&self, context: &Arc<Context>) -> Servers {
         let (reader, writer) = reflector::store();
-        let (context, known) = (Arc::clone(context), reader.clone());
+        let (context, told, known) = (Arc::clone(context), Arc::clone(context), reader.clone());
         let mut before = HashMap::new();
         let changes = Selection::from(paged())
             .of(self.settings.shard)
@@ -131,7 +131,8 @@ impl Scope {
                 _ => {}
             })
             .applied_objects()
-            .predicate_filter(predicates::generation, PredicateConfig::default());
+            .predicate_filter(predicates::generation.combine(StoredServer::said), PredicateConfig::default())
+            .filter(move |server| ready(!server.as_ref().is_ok_and(|it| told.reporter.has_told(it))));
         Controller::for_stream(without_failures(changes), reader)
     }
 

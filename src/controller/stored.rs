@@ -8,6 +8,7 @@ use kube::Resource;
 use kube::api::ObjectMeta;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::api::{MCPServer, MCPServerSpec, MCPServerStatus, unreadable};
 
@@ -32,8 +33,15 @@ impl StoredServer {
     }
 
     /// What cannot be read of a status is as good as none: it is written anew.
-    fn status(&self) -> Option<MCPServerStatus> {
+    pub(super) fn status(&self) -> Option<MCPServerStatus> {
         serde_json::from_str(self.status.as_deref()?.get()).ok()
+    }
+
+    /// Changes with the text of the status.
+    pub(super) fn said(&self) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        self.status.as_deref()?.get().hash(&mut hasher);
+        Some(hasher.finish())
     }
 }
 

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
+use landfall::api::MCPServer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -50,6 +51,10 @@ pub async fn what_somebody_deletes_or_edits_comes_back(world: Arc<World>) -> Res
     edit(&space.api::<ServiceAccount>(), "echo", &account).await?;
     comes_back::<ServiceAccount>(&space, "the switch", "/automountServiceAccountToken", &json!(false)).await?;
     space.until_ready_is("echo", "True", "Ready").await?;
+
+    let status = json!({"status": {"readyReplicas": 7, "url": "http://elsewhere"}});
+    space.api::<MCPServer>().patch_status("echo", &params, &Patch::Merge(&status)).await?;
+    comes_back::<MCPServer>(&space, "the status", "/status/readyReplicas", &json!(1)).await?;
     Ok(())
 }
 
