@@ -15,7 +15,7 @@ use crate::browser::Browser;
 use crate::support::http::{Answer, ask};
 use crate::support::operator::Operator;
 use crate::support::pods::Kubelet;
-use crate::support::{Space, World, apply, from_yaml};
+use crate::support::{PATIENCE, Space, World, apply, from_yaml, until};
 
 /// An operator with a catalog, and the address of that.
 async fn with_catalog(space: &Space) -> Result<(Operator, SocketAddr)> {
@@ -186,13 +186,18 @@ async fn look(browser: &Browser, address: SocketAddr, folder: &Path) -> Result<(
 
     browser.open(&format!("{url}?limit=3")).await?;
     browser.click("a[rel=next]").await?;
-    ensure!(browser.evaluate(NAMES).await? == json!(["catalog-page/search"]));
+    shows(browser, "catalog-page/search").await?;
     browser.open(&url).await?;
     browser.click("input[type=search]").await?;
     browser.evaluate("document.querySelector('input').value = 'NOTES'").await?;
     browser.click("button").await?;
-    ensure!(browser.evaluate(NAMES).await? == json!(["catalog-page/notes"]));
-    Ok(())
+    shows(browser, "catalog-page/notes").await
+}
+
+/// Waits until a page with just this server has come.
+async fn shows(browser: &Browser, name: &str) -> Result<()> {
+    let is_there = async || (browser.evaluate(NAMES).await.ok()? == json!([name])).then_some(());
+    until(&format!("the page shows {name} alone"), PATIENCE, is_there).await
 }
 
 const NAMES: &str = "return [...document.querySelectorAll('h2')].map(it => it.textContent)";
