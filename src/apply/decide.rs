@@ -127,14 +127,13 @@ fn since(live: &Children<Live>, uid: &str) -> Option<Time> {
     find.2
 }
 
-/// Whether an object that a server has is to be removed, `wanted` being what it should have.
+/// Whether an object that a server has beyond what it should have is to be removed.
 ///
 /// One that was not built since it had to wait is wanted, too: had the cache shown it a moment earlier, it
 /// would not have had to. After a start, what is seen first may be of before its first rollout.
-pub fn is_superfluous<K: Child>(object: &K, wanted: &[Arc<K>], server: &ValidatedServer) -> bool {
-    let is_wanted = wanted.iter().any(|it| it.meta().name == object.meta().name);
+pub fn is_superfluous<K: Child>(object: &K, server: &ValidatedServer) -> bool {
     let waits = || K::MAY_WAIT && server.is_waiting(&object.name_any());
-    !is_wanted && object.meta().deletion_timestamp.is_none() && !waits()
+    object.meta().deletion_timestamp.is_none() && !waits()
 }
 
 /// How to remove just this object, and no other that has its name by then.
@@ -221,10 +220,10 @@ mod tests {
             ..Deployment::default()
         };
         let own = server.pod.part.to_string();
-        assert!(!is_superfluous(&named(&own), &[], &server));
-        assert!(is_superfluous(&named("other"), &[], &server), "no workload of this server");
+        assert!(!is_superfluous(&named(&own), &server));
+        assert!(is_superfluous(&named("other"), &server), "no workload of this server");
         server.waits_for.clear();
-        assert!(is_superfluous(&named(&own), &[], &server), "it had not to wait, and was not built");
+        assert!(is_superfluous(&named(&own), &server), "it had not to wait, and was not built");
     }
 
     #[test]

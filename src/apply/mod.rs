@@ -122,7 +122,7 @@ impl Step<Live, Live> for Prune<'_, '_> {
 
     async fn step<K: Child>(&mut self, wanted: Vec<Arc<K>>) -> Result<Vec<Arc<K>>, ApplyError> {
         for object in self.0.seen().removable(&wanted) {
-            if is_superfluous(&*object, &wanted, self.0.server) {
+            if is_superfluous(&*object, self.0.server) {
                 self.0.remove(&*object).await?;
             }
         }

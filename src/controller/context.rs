@@ -46,7 +46,7 @@ impl Context {
         platform: Platform,
         verifier: Arc<Verifier>,
         front: FrontCache,
-        turns: Turns,
+        turns: Arc<Turns>,
     ) -> Self {
         let caches = Arc::new(Children::from_each(&mut NewCaches));
         Self {
@@ -64,7 +64,7 @@ impl Context {
             metrics,
             platform,
             client,
-            turns: Arc::new(turns),
+            turns,
             put_off: Mutex::default(),
         }
     }

@@ -76,7 +76,7 @@ fn named(fields: &[String]) -> String {
 
 /// Waits; meanwhile the log, `/readyz` and an event say for what.
 pub(super) async fn wait(client: &Client, settings: &Settings, health: &Health) -> anyhow::Result<()> {
-    let known = KNOWN.as_deref().map_err(|error| anyhow::anyhow!("{error}"))?;
+    let known = known()?;
     let (mut told, mut seen) = (None, None);
     while let Some(problem) = look(client, known).await {
         health.wait_for(Some(problem.to_string()));
@@ -100,8 +100,11 @@ pub(super) async fn wait(client: &Client, settings: &Settings, health: &Health) 
 
 /// What is wrong with the resource that the cluster has, in a sentence.
 pub async fn resource_problem(client: &Client) -> anyhow::Result<Option<String>> {
-    let known = KNOWN.as_deref().map_err(|error| anyhow::anyhow!("{error}"))?;
-    Ok(look(client, known).await.map(|problem| problem.to_string()))
+    Ok(look(client, known()?).await.map(|problem| problem.to_string()))
+}
+
+fn known() -> anyhow::Result<&'static [String]> {
+    KNOWN.as_deref().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 async fn look(client: &Client, known: &[String]) -> Option<Problem> {
@@ -194,7 +197,7 @@ mod tests {
     }
 
     fn known() -> &'static [String] {
-        KNOWN.as_deref().expect("a CRD")
+        super::known().expect("a CRD")
     }
 
     fn document(schema: &Value) -> Value {

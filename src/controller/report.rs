@@ -84,7 +84,7 @@ impl Reporter {
     /// Whether the watch has yet to show our own last write: what is cached of `server` is older
     /// than what we know.
     pub(super) fn is_behind(&self, server: &MCPServer) -> bool {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written();
         let uid = server.uid().unwrap_or_default();
         let behind = match (written.get(&uid), version(server)) {
             (Some(written), Some(cached)) => cached < *written,
@@ -99,13 +99,13 @@ impl Reporter {
     /// Notes a server as a write of ours has left it.
     pub(super) fn wrote(&self, server: &impl Resource) {
         if let (Some(uid), Some(version)) = (server.meta().uid.clone(), version(server)) {
-            self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, version);
+            self.written().insert(uid, version);
         }
     }
 
     /// Forgets a server that is gone.
     pub(super) fn forget(&self, uid: &str) {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.written().remove(uid);
         self.told().remove(uid);
     }
 
@@ -115,6 +115,10 @@ impl Reporter {
         let uid = server.uid().unwrap_or_default();
         let now = server.status().map(|status| (server.meta().generation, hash(&status)));
         now.is_some_and(|now| self.told().get(&uid) == Some(&now))
+    }
+
+    fn written(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn told(&self) -> MutexGuard<'_, HashMap<String, (Option<i64>, u64)>> {

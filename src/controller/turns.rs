@@ -55,7 +55,7 @@ struct State {
 
 impl Turns {
     /// Turns at so many workers, and whom to call.
-    pub(super) fn new(workers: u16) -> (Self, impl Stream<Item = ServerRef> + Send + 'static) {
+    pub(super) fn new(workers: u16) -> (Arc<Self>, impl Stream<Item = ServerRef> + Send + 'static) {
         let state = State {
             free: workers.into(),
             credit: 0,
@@ -65,7 +65,7 @@ impl Turns {
             called: HashSet::new(),
         };
         let (calls, called) = mpsc::unbounded();
-        (Self { state: Mutex::new(state), calls }, called)
+        (Arc::new(Self { state: Mutex::new(state), calls }), called)
     }
 
     /// A turn, if it is this server's, or else a place in a line, unless it has one already.
@@ -156,7 +156,6 @@ mod tests {
     #[test]
     fn with_a_free_worker_nobody_waits() {
         let (turns, mut called) = Turns::new(2);
-        let turns = Arc::new(turns);
         let both = [turns.take(server("a"), Known), turns.take(server("b"), Newcomers)];
         assert!(both.iter().all(Option::is_some) && turns.take(server("c"), Known).is_none());
         drop(both);
@@ -167,7 +166,6 @@ mod tests {
     #[test]
     fn who_waits_is_called_once_and_in_order() {
         let (turns, mut called) = Turns::new(1);
-        let turns = Arc::new(turns);
         let mut turn = turns.take(server("first"), Newcomers);
         for name in ["a", "b", "a", "c"] {
             assert!(turns.take(server(name), Newcomers).is_none());
@@ -184,7 +182,6 @@ mod tests {
     #[test]
     fn newcomers_come_first_more_often_and_hold_up_nobody() {
         let (turns, mut called) = Turns::new(7);
-        let turns = Arc::new(turns);
         let busy: Vec<_> = (0..7).filter_map(|it| turns.take(server(&format!("busy-{it}")), Newcomers)).collect();
         for it in 0..4 {
             assert!(turns.take(server(&format!("known-{it}")), Known).is_none());
@@ -199,7 +196,6 @@ mod tests {
     #[test]
     fn a_server_that_is_gone_holds_up_nobody() {
         let (turns, mut called) = Turns::new(1);
-        let turns = Arc::new(turns);
         let turn = turns.take(server("first"), Known);
         assert!(turns.take(server("gone"), Known).is_none() && turns.take(server("last"), Known).is_none());
         drop(turn);

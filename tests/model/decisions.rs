@@ -107,7 +107,7 @@ impl Lab {
             fn visit<K: Child>(self) -> Option<Next> {
                 let wanted: Vec<Arc<K>> = self.3.iter().map(|it| Arc::new(self.0.typed(*it))).collect();
                 let removable = SeenOf { caches: self.2, server: self.1 }.removable(&wanted);
-                let object = removable.iter().find(|it| is_superfluous(&***it, &wanted, self.1))?;
+                let object = removable.iter().find(|it| is_superfluous(&***it, self.1))?;
                 let uid = removal(&**object).preconditions.and_then(|it| it.uid);
                 Some(Next::Ask(Request::Delete { uid: uid.map(|it| self.0.id(&json!(it))) }))
             }
