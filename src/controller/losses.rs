@@ -4,7 +4,7 @@
 use kube::Resource;
 use kube::runtime::watcher::Event;
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 /// The objects that a watch has shown, by a hash of their uids.
 #[derive(Default)]
@@ -38,9 +38,7 @@ impl Losses {
 }
 
 fn key(object: &impl Resource) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    object.meta().uid.hash(&mut hasher);
-    hasher.finish()
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(&object.meta().uid)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource, ResourceExt};
 use serde_json::json;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -162,9 +162,7 @@ impl Reporter {
 }
 
 fn hash(status: &MCPServerStatus) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    serde_json::to_string(status).unwrap_or_default().hash(&mut hasher);
-    hasher.finish()
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(serde_json::to_string(status).unwrap_or_default())
 }
 
 /// An event when trouble begins, changes or ends. A server that comes up as it should makes none:

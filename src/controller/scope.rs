@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -362,7 +362,5 @@ fn name_of(object: &impl Resource) -> ObjectName {
 fn content<K: Resource + Serialize + Clone>(object: &K) -> u64 {
     let mut object = object.clone();
     object.meta_mut().resource_version = None;
-    let mut hasher = DefaultHasher::new();
-    serde_json::to_string(&object).unwrap_or_default().hash(&mut hasher);
-    hasher.finish()
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(serde_json::to_string(&object).unwrap_or_default())
 }

@@ -8,7 +8,7 @@ use kube::Resource;
 use kube::api::ObjectMeta;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use crate::api::{MCPServer, MCPServerSpec, MCPServerStatus, unreadable};
 
@@ -39,9 +39,8 @@ impl StoredServer {
 
     /// Changes with the text of the status.
     pub(super) fn said(&self) -> Option<u64> {
-        let mut hasher = DefaultHasher::new();
-        self.status.as_deref()?.get().hash(&mut hasher);
-        Some(hasher.finish())
+        let status = self.status.as_deref()?.get();
+        Some(BuildHasherDefault::<DefaultHasher>::new().hash_one(status))
     }
 }
 

@@ -17,10 +17,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::scope::ServerRef;
 
 /// For so many turns of newcomers, where both lines wait...
-const NEWCOMERS: usize = 3;
+const NEWCOMERS: usize = 5;
 
 /// ... there are so many of the others.
-const KNOWN: usize = 2;
+const KNOWN: usize = 3;
 
 /// Whose turn it is.
 pub(super) struct Turns {
@@ -188,7 +188,7 @@ mod tests {
             assert!(turns.take(server(&format!("new-{it}")), Newcomers).is_none());
         }
         drop(busy);
-        assert_eq!(calls(&mut called), ["new-0", "new-1", "known-0", "new-2", "known-1", "new-3", "known-2"]);
+        assert_eq!(calls(&mut called), ["new-0", "new-1", "known-0", "new-2", "new-3", "known-1", "known-2"]);
         drop(turns.take(server("new-0"), Known));
         assert_eq!(calls(&mut called), ["known-3"], "where one line is empty, the other has all turns");
     }
