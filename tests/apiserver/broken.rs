@@ -8,17 +8,19 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DeleteParams, ListParams, PostParams};
 use kube::core::DynamicObject;
+use kube::runtime::wait::await_condition;
 use landfall::api::MCPServer;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 use crate::support::audit::Request;
 use crate::support::host::Host;
 use crate::support::mcp::{Mcp, SILENT};
 use crate::support::operator::Operator;
-use crate::support::{Space, World, until};
+use crate::support::{Space, World, condition, until};
 
 /// A way to be broken: the beginning of the names, the spec, the reason of `Ready` that it comes to, and how
 /// many there are.
@@ -82,12 +84,17 @@ async fn make_good(space: &Space, port: u16, count: usize) -> Result<Duration> {
         async move { space.server(&format!("good-{number}"), spec).await }
     });
     all.buffer_unordered(4).try_for_each(|_| async { Ok(()) }).await?;
-    let are_ready = async || {
-        let ready = ready(space).await.ok()?;
-        let good = ready.iter().filter(|(name, status, _)| name.starts_with("good-") && status == "True");
-        (good.count() == count).then_some(())
+    // One after the other, since a list would show the broken ones, too, and take longer with them.
+    let servers = space.api::<MCPServer>();
+    let are_ready = async {
+        for number in 0..count {
+            let is_ready =
+                |it: Option<&MCPServer>| it.and_then(|it| condition(it, "Ready")).is_some_and(|it| it.status == "True");
+            await_condition(servers.clone(), &format!("good-{number}"), is_ready).await?;
+        }
+        anyhow::Ok(())
     };
-    until("all good servers are Ready", LONG, are_ready).await?;
+    timeout(LONG, are_ready).await.context("not all good servers became Ready")??;
     Ok(began.elapsed())
 }
 
