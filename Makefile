@@ -104,7 +104,7 @@ checksums: ## Writes dist/SHA256SUMS anew, for files that come from several mach
 requirements: ## Installs what is missing on Debian and Ubuntu, as root; elsewhere says what is missing.
 	@tests/requirements
 
-clean: ## Removes what builds and crashed test clusters left. The cache of cluster programs stays.
+clean: ## Removes what builds and crashed test clusters left. ~/.cache/landfall stays, with programs and dependencies.
 	@$(CLUSTER_TOOL) clean
 	@cargo clean --quiet
 	@cargo clean --quiet --manifest-path examples/echo-server/Cargo.toml
