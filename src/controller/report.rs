@@ -112,9 +112,11 @@ impl Reporter {
     /// Whether a server has the status that this process gave it last. Another one is news: of somebody who edits
     /// it, or of a leader that wrote its last when it was no longer one.
     pub(super) fn has_told(&self, server: &StoredServer) -> bool {
-        let uid = server.uid().unwrap_or_default();
-        let now = server.status().map(|status| (server.meta().generation, hash(&status)));
-        now.is_some_and(|now| self.told().get(&uid) == Some(&now))
+        let told = self.told().get(&server.uid().unwrap_or_default()).copied();
+        // After a start nothing was told: no status is read for that.
+        told.is_some_and(|(generation, said)| {
+            server.meta().generation == generation && server.status().is_some_and(|status| hash(&status) == said)
+        })
     }
 
     fn written(&self) -> MutexGuard<'_, HashMap<String, u64>> {
