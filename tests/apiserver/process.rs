@@ -5,7 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::json;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::{World, stays};
 
@@ -23,21 +23,19 @@ pub async fn another_replica_takes_over(world: Arc<World>) -> Result<()> {
     ensure!(second.requests()?.iter().all(|it| !it.is_write()), "the second waits");
 
     // A crash: the Lease has to run out.
-    let began = Instant::now();
     first.kill().await?;
     space.server("two", &json!({"image": "never:1", "port": 3001})).await?;
     space.until_ready_is("two", "False", "Starting").await?;
-    ensure!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
-    ensure!(holder().await.is_some_and(|it| it != leader));
+    let heir = holder().await.context("the second leads")?;
+    ensure!(heir != leader);
 
-    // A stop in good order: it hands the Lease over at once.
+    // A stop in good order: it has handed the Lease over by the time it has ended.
     first.restart().await?;
     first.until_ready().await?;
     ensure!(second.stop().await? == Some(0), "{}", second.log());
-    let began = Instant::now();
+    ensure!(holder().await.is_none_or(|it| it != heir), "{}", second.log());
     space.server("three", &json!({"image": "never:1", "port": 3001})).await?;
     space.until_ready_is("three", "False", "Starting").await?;
-    ensure!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
     Ok(())
 }
 

@@ -40,8 +40,8 @@ use std::time::{Duration, Instant};
 
 use operator::Operator;
 
-/// For what takes the cluster's controllers a few steps; far more than any of them needs.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// For what takes the cluster's controllers a few steps; far more than any of them needs, on a busy machine too.
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A cluster that is ready for operators.
 pub struct World {
