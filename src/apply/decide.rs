@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, Preconditions};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 use super::diff::{self, Difference};
@@ -32,27 +32,29 @@ pub struct Facts<K> {
 
 /// What to do about an object.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Decision {
+pub enum Decision<K> {
     /// Nothing: it is as it should be.
     Keep,
     /// Nothing, since the server is suspended.
     Hold,
     /// First find out whether the server is there and stays.
     AskForServer,
-    /// Write it. Where nothing was live, a conflict says that it exists: then it is to be read.
-    Apply { manifest: Value, difference: Difference },
+    /// Write this. Where nothing was live, a conflict says that it exists: then it is to be read.
+    Apply { wish: Box<K>, difference: Difference },
 }
 
 /// What to do about an object that should exist.
-pub fn decide<K: Child>(object: &K, server: &ValidatedServer, facts: &Facts<K>) -> Result<Decision, ApplyError> {
+pub fn decide<K: Child>(object: &K, server: &ValidatedServer, facts: &Facts<K>) -> Result<Decision<K>, ApplyError> {
     let live = facts.live.as_deref();
     if let Some(found) = live.filter(|it| !is_of(*it, server)) {
         return Err(ApplyError::conflict_over(found));
     }
-    let (desired, guard) = wish(object, live)?;
-    let Some(difference) = diff::difference(&desired, live.map(manifest).transpose()?.as_ref()) else {
-        return Ok(Decision::Keep);
+    let wish = wish(object, live)?;
+    let difference = match live {
+        Some(live) => diff::difference(&manifest(&wish)?, &manifest(live)?),
+        None => Some(Difference::Missing),
     };
+    let Some(difference) = difference else { return Ok(Decision::Keep) };
     if server.suspend {
         return Ok(Decision::Hold);
     }
@@ -65,11 +67,7 @@ pub fn decide<K: Child>(object: &K, server: &ValidatedServer, facts: &Facts<K>) 
     if (was_let_go || was_removed) && owner(object).is_some() && !facts.server_stays {
         return Ok(Decision::AskForServer);
     }
-    let mut manifest = desired;
-    if let Some(metadata) = manifest["metadata"].as_object_mut() {
-        metadata.extend(guard);
-    }
-    Ok(Decision::Apply { manifest, difference })
+    Ok(Decision::Apply { wish: Box::new(wish), difference })
 }
 
 /// What to do about an object of a write-once kind.
@@ -142,27 +140,23 @@ pub fn removal<K: Child>(object: &K) -> DeleteParams {
     DeleteParams { preconditions, ..DeleteParams::background() }
 }
 
-/// The object as it should be, sealed, and what has to be so of the one that exists for it to be
-/// written.
-fn wish<K: Child>(object: &K, live: Option<&K>) -> Result<(Value, Map<String, Value>), ApplyError> {
-    let mut desired = manifest(object)?;
-    let hash = diff::hash(&desired);
-    let mut guard = Map::new();
+/// The object as it should be, sealed, with what has to be so of the one that exists for it to be written.
+fn wish<K: Child>(object: &K, live: Option<&K>) -> Result<K, ApplyError> {
+    let hash = diff::hash(object).map_err(|error| ApplyError::unwritable::<K>(&object.name_any(), &error))?;
+    let mut wish = object.clone();
     if let Some(live) = live {
-        let mut object = object.clone();
         let settled =
-            object.settle(live).map_err(|message| ApplyError::change_refused::<K>(&object.name_any(), message))?;
+            wish.settle(live).map_err(|message| ApplyError::change_refused::<K>(&object.name_any(), message))?;
         // Should somebody have replaced it in the meantime, the API server will say so.
-        guard.insert("uid".into(), json!(live.uid()));
+        wish.meta_mut().uid = live.uid();
         if settled == Settled::TakenOver {
-            desired = manifest(&object)?;
-            guard.insert("resourceVersion".into(), json!(live.resource_version()));
+            wish.meta_mut().resource_version = live.resource_version();
         }
     } else {
-        guard.insert("resourceVersion".into(), json!(NEVER_STORED));
+        wish.meta_mut().resource_version = Some(NEVER_STORED.into());
     }
-    diff::seal(&mut desired, hash);
-    Ok((desired, guard))
+    diff::seal(&mut wish, hash);
+    Ok(wish)
 }
 
 /// Whether an object is this server's: owned by it, or made for it and owned by nobody.
@@ -197,6 +191,7 @@ mod tests {
     use crate::testing::{smallest, smallest_with, validated};
     use k8s_openapi::api::apps::v1::Deployment;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+    use serde_json::json;
 
     #[test]
     fn a_child_that_is_missing_is_made_at_once_only_where_the_server_is_new() {

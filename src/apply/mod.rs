@@ -21,7 +21,6 @@ pub use seen::{Caches, NewCaches, Seen};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PartialObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
-use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -154,9 +153,9 @@ impl Pass<'_> {
                     self.server_stays = true;
                     facts.server_stays = true;
                 }
-                Decision::Apply { manifest, difference } => {
+                Decision::Apply { wish, difference } => {
                     tracing::info!(kind = %K::kind(&()), %name, ?difference, "applying");
-                    match self.patch::<K>(&name, &manifest).await {
+                    match self.patch(&name, &*wish).await {
                         Err(ApplyError::Conflict { .. }) if facts.live.is_none() => {
                             facts.live = Some(self.read(&name).await?);
                             was_read = true;
@@ -219,10 +218,10 @@ impl Pass<'_> {
         if server.as_ref().is_some_and(stays) { Ok(()) } else { Err(ApplyError::vanished::<K>(name)) }
     }
 
-    async fn patch<K: Child>(&self, name: &str, manifest: &Value) -> Result<K, ApplyError> {
+    async fn patch<K: Child>(&self, name: &str, wish: &K) -> Result<K, ApplyError> {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let api: Api<Lean<K>> = K::Scope::api(self.applier.client.clone(), Some(&self.server.namespace));
-        let result = api.patch(name, &params, &Patch::Apply(manifest)).await;
+        let result = api.patch(name, &params, &Patch::Apply(wish)).await;
         self.applier.metrics.child_write(&K::kind(&()), "apply", result.is_ok());
         result.map(|it| it.0).map_err(|error| ApplyError::new::<K>("apply", name, error))
     }

@@ -139,10 +139,9 @@ fn live(desired: &Children<Desired>) -> Children<Live> {
     impl Make<Live> for Stored<'_> {
         fn make<K: Child>(&mut self) -> Vec<Arc<K>> {
             let stored = |it: &K| {
-                let mut value = serde_json::to_value(it).ok()?;
-                let hash = diff::hash(&value);
-                diff::seal(&mut value, hash);
-                serde_json::from_value(value).map(Arc::new).ok()
+                let mut stored = it.clone();
+                diff::seal(&mut stored, diff::hash(it).ok()?);
+                Some(Arc::new(stored))
             };
             K::of(self.0).iter().filter_map(stored).collect()
         }

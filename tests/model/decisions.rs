@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::watcher::Event;
 use landfall::apply::decide::{Decision, Facts, Once, decide, decide_once, is_superfluous, may_be_left, removal};
-use landfall::apply::{ApplyError, Caches, NewCaches, Seen as SeenOf};
+use landfall::apply::{Caches, NewCaches, Seen as SeenOf};
 use landfall::cache::{Cache, group_of_server, owner_uid};
 use landfall::children::{Child, Children};
 use landfall::observe::observe;
@@ -31,22 +31,25 @@ impl Lab {
     pub fn decide(&self, shown: Shown, wish: &Wish, live: Option<Seen>, server_stays: bool) -> Next {
         struct Decide<'a>(&'a Lab, &'a ValidatedServer, Id, Slot, Option<Seen>, bool);
         impl Visit for Decide<'_> {
-            type Out = Result<Decision, ApplyError>;
-            fn visit<K: Child>(self) -> Self::Out {
+            type Out = Next;
+            fn visit<K: Child>(self) -> Next {
                 let object: K = self.0.typed(self.2);
                 let live = self.4.map(|it| Arc::new(self.0.live::<K>(self.3, it)));
-                decide(&object, self.1, &Facts { live, server_stays: self.5 })
+                match decide(&object, self.1, &Facts { live, server_stays: self.5 }) {
+                    Ok(Decision::Keep | Decision::Hold) => Next::Nothing,
+                    Ok(Decision::AskForServer) => Next::Ask(Request::AskForServer),
+                    Ok(Decision::Apply { wish, .. }) => {
+                        let manifest = serde_json::to_value(wish).expect("JSON");
+                        Next::Ask(Request::Apply { manifest: self.0.id(&manifest) })
+                    }
+                    Err(error) => Next::Refuse(self.0.id(&json!(error.to_string()))),
+                }
             }
         }
         self.decisions.get((shown, wish.object, wish.slot, live, server_stays), |_| {
             let plan = self.validated(shown);
             let ask = Decide(self, &plan.server, wish.object, wish.slot, live, server_stays);
-            match with_kind(&self.slot(wish.slot).0, ask) {
-                Ok(Decision::Keep | Decision::Hold) => Next::Nothing,
-                Ok(Decision::AskForServer) => Next::Ask(Request::AskForServer),
-                Ok(Decision::Apply { manifest, .. }) => Next::Ask(Request::Apply { manifest: self.id(&manifest) }),
-                Err(error) => Next::Refuse(self.id(&json!(error.to_string()))),
-            }
+            with_kind(&self.slot(wish.slot).0, ask)
         })
     }
 
