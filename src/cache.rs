@@ -177,16 +177,17 @@ impl<K: Resource, F: Form<K>> Cache<K, F> {
     }
 
     fn insert(&self, state: &mut State<F>, object: &K, is_answer: bool) {
-        if state.is_newer_than(object) {
+        let key = key(object);
+        let (cached, version) = (state.objects.get(&key).and_then(|it| it.version), version(object));
+        // A version has one content.
+        if version.is_some() && cached >= version {
             return;
         }
-        let key = key(object);
         let Some(group) = (self.group_of)(object) else { return state.remove(&key) };
-        let (version, form) = (version(object), F::of(object));
+        let form = F::of(object);
         match state.objects.get_mut(&key) {
             Some(entry) if *entry.group == *group => {
-                entry.is_ours = is_answer || entry.is_ours && entry.version == version;
-                (entry.version, entry.form) = (version, form);
+                (entry.version, entry.is_ours, entry.form) = (version, is_answer, form);
             }
             _ => {
                 state.remove(&key);
