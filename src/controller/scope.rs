@@ -163,7 +163,8 @@ impl Scope {
                 let concerned = move |child: K| {
                     let is_echo = K::of(&*of.applier.caches).is_echo(&child);
                     let own = server_of(&child).filter(|_| !is_echo);
-                    own.into_iter().chain(concerned_by(&of, &targets_of(&child)))
+                    let concerned = own.into_iter().chain(concerned_by(&of, &targets_of(&child)));
+                    concerned.filter(|it| !of.turns.awaits(it)).collect::<Vec<_>>()
                 };
                 self.2.push(Box::new(move |controller| controller.watches_stream(changes, concerned)));
             }
@@ -175,12 +176,12 @@ impl Scope {
 
     /// Pods are nobody's wish, but they know why a server does not come up.
     fn watch_pods(&self, controller: Servers, context: &Arc<Context>) -> Servers {
-        let pods = Arc::clone(&context.pods);
+        let (pods, turns) = (Arc::clone(&context.pods), Arc::clone(&context.turns));
         let selection = self.managed::<PodView>().of(self.settings.shard);
         let changes = self.changes(self.api(), selection, |_| (), move |event| pods.observe(event));
-        controller.watches_stream(changes, |pod: PodView| {
-            let (namespace, server) = NamespaceResourceScope::server_of(&pod)?;
-            Some(ServerRef::new(&server).within(&namespace))
+        controller.watches_stream(changes, move |pod: PodView| {
+            let server = NamespaceResourceScope::server_of(&pod)?;
+            Some(reference(&server)).filter(|it| !turns.awaits(it))
         })
     }
 

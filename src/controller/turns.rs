@@ -7,7 +7,8 @@
 //! the server that somebody edits in the midst of it.
 //!
 //! The queue of `kube::runtime` still sees to it that a server is in one pass at a time, and is called again
-//! when it has to be. A pass that gets no turn ends at once; when it is the server's turn, it is called.
+//! when it has to be. A pass that gets no turn ends at once; when it is the server's turn, it is called, and
+//! until then whatever is new of it calls for no other pass: that one will see it.
 
 use futures::Stream;
 use futures::channel::mpsc;
@@ -82,6 +83,11 @@ impl Turns {
         }
         drop(state);
         Some(Turn(Arc::clone(self)))
+    }
+
+    /// Whether a server stands in a line: the pass for which it will be called sees all that is known by then.
+    pub(super) fn awaits(&self, server: &ServerRef) -> bool {
+        self.state().waiting.contains(server)
     }
 
     /// Lets a server that is gone miss its turn.
@@ -169,10 +175,12 @@ mod tests {
         let mut turn = turns.take(server("first"), Newcomers);
         for name in ["a", "b", "a", "c"] {
             assert!(turns.take(server(name), Newcomers).is_none());
+            assert!(turns.awaits(&server(name)));
         }
         let mut order = Vec::new();
         while turn.take().is_some() {
             let next = calls(&mut called);
+            assert!(next.iter().all(|it| !turns.awaits(&server(it))), "what comes now may come too late for this pass");
             turn = next.first().and_then(|it| turns.take(server(it), Newcomers));
             order.extend(next);
         }
