@@ -199,7 +199,8 @@ mod tests {
         let deployment = build(&server).deployments.remove(0);
         let missing = |server_stays| Facts { live: None, server_stays };
         let decided = |server: &_, facts| decide(&deployment, server, &facts).expect("decided");
-        assert!(matches!(decided(&server, missing(false)), Decision::Apply { .. }));
+        let applied = decided(&server, missing(false));
+        assert!(matches!(applied, Decision::Apply { difference: Difference::Missing, .. }), "{applied:?}");
         server.is_new = false;
         assert_eq!(decided(&server, missing(false)), Decision::AskForServer, "it may have gone with its server");
         assert!(matches!(decided(&server, missing(true)), Decision::Apply { .. }));

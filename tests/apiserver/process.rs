@@ -22,7 +22,8 @@ pub async fn another_replica_takes_over(world: Arc<World>) -> Result<()> {
     space.until_ready_is("one", "False", "Starting").await?;
     ensure!(second.requests()?.iter().all(|it| !it.is_write()), "the second waits");
 
-    // A crash: the Lease has to run out.
+    // A crash: the Lease has to run out, and says itself how long that takes.
+    ensure!(leases.get("landfall").await?.spec.and_then(|it| it.lease_duration_seconds) == Some(12));
     first.kill().await?;
     space.server("two", &json!({"image": "never:1", "port": 3001})).await?;
     space.until_ready_is("two", "False", "Starting").await?;
